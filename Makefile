@@ -1,0 +1,60 @@
+# make demo: a small cluster to look at    make test: every test
+# make check: every gate, changes nothing  make fix: format and repair what ruff can
+# make bench: the measurements             make clean: remove what the tools made
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+# The pieces that have to be covered to the last branch, and the tests that do it; a missing
+# file is no gap in the gate, because the coverage then falls.
+COVERED_BY := $(wildcard tests/core tests/simulation tests/test_state_machine.py tests/test_storage.py)
+
+.PHONY: demo test check fix bench clean
+
+demo: $(INSTALLED)
+	$(PYTHON) -m demo_site
+
+# Two workers, the size of a small machine; the whole suite must stay below six minutes.
+test: $(INSTALLED)
+	$(PYTHON) -m pytest -n 2
+
+# pytest comes last: its closing line, after the coverage report, is the verdict.
+check: $(INSTALLED)
+	@echo "== ruff format: layout"
+	@$(PYTHON) -m ruff format --check .
+	@echo "== ruff check: lint"
+	@$(PYTHON) -m ruff check .
+	@echo "== mypy: types"
+	@$(PYTHON) -m mypy
+	@echo "== lint-imports: floors"
+	@$(VENV)/bin/lint-imports --no-logo
+	@echo "== makemigrations: models and migrations agree"
+	@$(PYTHON) manage.py makemigrations --check --dry-run raft_config
+	@echo "== pytest: function length; branch coverage of core, state_machine and storage"
+	@$(PYTHON) -m pytest -n 2 --cov=raft_config tests/test_gates.py $(COVERED_BY)
+
+fix: $(INSTALLED)
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: $(INSTALLED)
+	@test -d benchmarks || { echo "make bench: there is no benchmarks package yet." >&2; exit 1; }
+	$(PYTHON) -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Runs again only when a list changed, so the second "make" needs no network. A python that
+# cannot make a venv (a shim without a version, Debian without python3-venv) is passed over.
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c "" 2>/dev/null || for python in python3.11 python3.12 python3.13 python3.10 python3; do \
+		$$python -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))" 2>/dev/null \
+			&& $$python -m venv --clear $(VENV) && break; \
+	done; \
+	$(PYTHON) -c "" 2>/dev/null || { \
+		echo "Install Python 3.10 or newer with its venv module (Debian: python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

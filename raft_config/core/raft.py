@@ -1,0 +1,194 @@
+"""The single door of the core: `step`. Whatever happens to a node goes through here.
+
+    event --> its handler --> (a leader) what it owes everyone --> state and effects
+
+The same state, event, time and jitter give the same result, byte for byte. Nothing is raised but
+InvariantViolatedError, and then nothing may be stored: a safety bug becomes a stopped node.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from . import (
+    commit,
+    effects,
+    election,
+    events,
+    membership,
+    messages,
+    reads,
+    replication,
+    snapshot,
+    transfer,
+)
+from .effects import Effect
+from .events import AllowLeadership, Applied, Event, Receive, TakeSnapshot, Tick
+from .log import LogView
+from .messages import Envelope, Rejected, Rejection, Response
+from .roles import become_follower
+from .settings import RaftSettings
+from .state import Follower, Leader, NodeState
+from .turn import Turn
+
+
+def step(
+    state: NodeState,
+    event: Event,
+    *,
+    log: LogView,
+    settings: RaftSettings,
+    now: float,
+    jitter: float,
+) -> tuple[NodeState, list[Effect]]:
+    """The state after the event, and what its runtime must do; see `effects` for when.
+
+    `now` is in seconds, of any clock; `jitter` in [0, 1) spreads the election timeouts.
+    """
+    turn = Turn(state, log, settings, now, jitter)
+    _EVENTS[type(event)](turn, event)
+    if isinstance(turn.state.role, Leader):
+        _tend_peers(turn)
+    if turn.state.commit_index > turn.state.last_applied and not isinstance(event, Applied):
+        most = turn.state.last_applied + settings.max_apply_entries
+        turn.effects.append(effects.Apply(min(turn.state.commit_index, most)))
+    turn.effects.extend(effects.news(state, turn.state))
+    return turn.state, turn.effects
+
+
+def next_deadline(state: NodeState) -> float:
+    """The instant of the next thing to do; a Tick before it changes nothing."""
+    role = state.role
+    if not isinstance(role, Leader):
+        return role.election_deadline
+    return role.heartbeat_deadline if role.progress else math.inf
+
+
+def _tend_peers(turn: Turn) -> None:
+    """What a leader owes its peers after anything happened."""
+    commit.advance_commit_index(turn)
+    membership.bind_self(turn)
+    membership.promote_learners(turn)
+    commit.advance_commit_index(turn)  # alone, it has just stored what it appended
+    replication.replicate(turn)
+    transfer.continue_transfer(turn)
+    commit.step_down_if_removed(turn)
+
+
+# -- events
+
+
+def _tick(turn: Turn, _event: Tick) -> None:
+    role = turn.state.role
+    if not isinstance(role, Leader):
+        election.check_election_timeout(turn, role)
+        return
+    if not election.check_quorum(turn, role):
+        return
+    interval = turn.settings.heartbeat_interval_seconds
+    if not turn.is_running(role.heartbeat_deadline, interval):
+        replication.send_heartbeats(turn)
+
+
+def _allow_leadership(turn: Turn, event: AllowLeadership) -> None:
+    if event.allowed != turn.state.may_lead:
+        turn.update(may_lead=event.allowed)
+    if not event.allowed and not isinstance(turn.state.role, Follower):
+        become_follower(turn, turn.state.current_term)
+
+
+def _take_snapshot(turn: Turn, _event: TakeSnapshot) -> None:
+    snapshot.take_snapshot(turn)
+
+
+def _receive(turn: Turn, event: Receive) -> None:
+    envelope = event.envelope
+    is_for_us = envelope.recipient_incarnation in ("", turn.state.incarnation)
+    handle_request = _REQUESTS.get(type(envelope.message))
+    if handle_request is None:
+        if is_for_us:
+            _receive_response(turn, envelope)
+        return
+    turn.request = envelope
+    if is_for_us:
+        handle_request(turn, envelope.sender, envelope.message)
+    else:
+        rejection = Rejected(turn.state.current_term, Rejection.WRONG_INCARNATION)
+        turn.reply(rejection)
+
+
+def _receive_response(turn: Turn, envelope: Envelope) -> None:
+    message = envelope.message
+    member = turn.state.configuration.by_id.get(envelope.sender)
+    bound = member.incarnation if member else ""
+    if bound not in ("", envelope.sender_incarnation) or isinstance(message, Rejected):
+        # It may have forgotten votes and entries: it must not be counted (DESIGN §2.11).
+        turn.effects.append(effects.PeerRejected(envelope.sender, envelope.sender_incarnation))
+    elif message.term > turn.state.current_term:
+        become_follower(turn, message.term)
+    else:
+        _RESPONSES[type(message)](turn, envelope.sender, message)
+        if isinstance(turn.state.role, Leader):
+            membership.bind_contact(turn, envelope)
+
+
+# -- responses that only the leader of their term may count
+
+
+def _append_entries_response(
+    turn: Turn, sender: str, message: messages.AppendEntriesResponse
+) -> None:
+    if _counts(turn, sender, message):
+        replication.handle_append_entries_response(turn, sender, message)
+        reads.acknowledge_read(turn, sender, message.read_id)
+
+
+def _install_snapshot_response(
+    turn: Turn, sender: str, message: messages.InstallSnapshotResponse
+) -> None:
+    if _counts(turn, sender, message):
+        snapshot.handle_install_snapshot_response(turn, sender, message)
+
+
+def _timeout_now_response(_turn: Turn, _sender: str, _message: messages.TimeoutNowResponse) -> None:
+    """Nothing: the election that follows is the answer."""
+
+
+def _counts(turn: Turn, sender: str, message: Response) -> bool:
+    role = turn.state.role
+    is_current = message.term == turn.state.current_term
+    return is_current and isinstance(role, Leader) and sender in role.progress
+
+
+_EVENTS: dict[type[Event], Callable[[Turn, Any], None]] = {
+    Tick: _tick,
+    Receive: _receive,
+    Applied: snapshot.note_applied,
+    TakeSnapshot: _take_snapshot,
+    AllowLeadership: _allow_leadership,
+    events.Propose: replication.propose,
+    events.Read: reads.request_read,
+    events.TransferLeadership: transfer.transfer_leadership,
+    events.AddLearner: membership.change_membership,
+    events.Promote: membership.change_membership,
+    events.Remove: membership.change_membership,
+    events.ChangeAddress: membership.change_membership,
+}
+
+_REQUESTS: dict[type[messages.Message], Callable[[Turn, str, Any], None]] = {
+    messages.RequestPreVote: election.handle_request_pre_vote,
+    messages.RequestVote: election.handle_request_vote,
+    messages.AppendEntries: replication.handle_append_entries,
+    messages.InstallSnapshot: snapshot.handle_install_snapshot,
+    messages.TimeoutNow: transfer.handle_timeout_now,
+}
+
+_RESPONSES: dict[type[messages.Message], Callable[[Turn, str, Any], None]] = {
+    messages.PreVoteResponse: election.handle_pre_vote_response,
+    messages.RequestVoteResponse: election.handle_request_vote_response,
+    messages.AppendEntriesResponse: _append_entries_response,
+    messages.InstallSnapshotResponse: _install_snapshot_response,
+    messages.TimeoutNowResponse: _timeout_now_response,
+}
