@@ -115,7 +115,7 @@ def decode_command(data: bytes) -> Command:
             reset=tuple(found["reset"]),
             expected=found["expected"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidCommandError(f"The entry holds no command: {error!r}.") from error
 
 

@@ -88,6 +88,7 @@ class Refusal(Enum):
 
     NOT_LEADER = "this node does not lead; ask the leader"
     TRANSFERRING = "leadership is being handed over; try again in a moment"
+    EMPTY = "there is no command in it"
     OVERLOADED = "too much is waiting for a majority; try again when more nodes are up"
     TOO_LARGE = "a command is larger than max_command_bytes"
     UNSUPPORTED = "a member does not speak the protocol version this needs; upgrade it first"

@@ -71,6 +71,7 @@ def handle_request_pre_vote(turn: Turn, sender: str, message: RequestPreVote) ->
         message.term >= turn.state.current_term
         and is_up_to_date(turn.state, message.last_log_index, message.last_log_term)
         and not hears_leader(turn)
+        and not _has_forgotten(turn, message)
     )
     turn.reply(
         PreVoteResponse(
@@ -87,9 +88,8 @@ def handle_pre_vote_response(turn: Turn, sender: str, message: PreVoteResponse) 
     if message.removed:
         turn.effects.append(Removed(by=sender))
     role = turn.state.role
-    if not isinstance(role, PreCandidate) or message.candidate_term != turn.state.current_term:
-        return
-    if not message.vote_granted:
+    is_current = message.candidate_term == turn.state.current_term
+    if not (is_current and message.vote_granted and isinstance(role, PreCandidate)):
         return
     role = PreCandidate(role.election_deadline, role.votes | {sender})
     turn.set_role(role)
@@ -109,7 +109,9 @@ def handle_request_vote(turn: Turn, sender: str, message: RequestVote) -> None:
     granted = (
         message.term == state.current_term
         and state.voted_for in (None, sender)
+        and state.leader_id is None
         and is_up_to_date(state, message.last_log_index, message.last_log_term)
+        and not _has_forgotten(turn, message)
     )
     if granted and state.voted_for is None:
         # Granting is the other reason, beside a leader, to restart the election timer (§5.2).
@@ -120,9 +122,7 @@ def handle_request_vote(turn: Turn, sender: str, message: RequestVote) -> None:
 def handle_request_vote_response(turn: Turn, sender: str, message: RequestVoteResponse) -> None:
     """Count the votes of this term; with a majority, lead."""
     role = turn.state.role
-    if not isinstance(role, Candidate) or message.term != turn.state.current_term:
-        return
-    if not message.vote_granted:
+    if not isinstance(role, Candidate) or not message.vote_granted:
         return
     role = Candidate(role.election_deadline, role.votes | {sender})
     turn.set_role(role)
@@ -154,6 +154,22 @@ def hears_leader(turn: Turn) -> bool:
     if isinstance(role, Follower):
         return role.leader_id is not None and turn.is_recent(role.heard_at)
     return isinstance(role, Leader)
+
+
+def _has_forgotten(turn: Turn, message: RequestPreVote | RequestVote) -> bool:
+    """Whether the candidate is not the database that the members know, but an emptier one.
+
+    It may have voted in this very term, for another. One that was added again holds the entry
+    that says so, hence a more complete log than a node that has not heard of it.
+    """
+    state, request = turn.state, turn.request
+    member = state.configuration.by_id.get(request.sender) if request else None
+    if member is None or request is None:
+        return False
+    if member.incarnation in ("", request.sender_incarnation):
+        return False
+    ours = (state.last_log_term, state.last_log_index)
+    return (message.last_log_term, message.last_log_index) <= ours
 
 
 def _lead(turn: Turn) -> None:

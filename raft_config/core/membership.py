@@ -16,8 +16,7 @@ from .configuration import Configuration, Member
 from .effects import Accepted, Refusal, Refused
 from .events import AddLearner, ChangeAddress, MembershipChange, Promote, Remove
 from .log import Entry
-from .messages import Envelope
-from .state import Leader, Progress
+from .state import NOT_HEARD, Leader, NodeState, Progress
 from .turn import Turn
 
 Change = Configuration | Refusal
@@ -34,29 +33,47 @@ def change_membership(turn: Turn, event: MembershipChange) -> None:
     turn.effects.append(Accepted(turn.state.last_log_index, turn.state.current_term))
 
 
-def bind_contact(turn: Turn, envelope: Envelope) -> None:
-    """Write down who really answers behind a member's id, and the protocol it speaks."""
-    member = turn.state.configuration.by_id.get(envelope.sender)
-    if member is not None:
-        _bind(turn, member, envelope.sender_incarnation, envelope.version)
-
-
-def bind_self(turn: Turn) -> None:
-    """The same for the leader itself."""
+def bind_members(turn: Turn) -> None:
+    """Write down who really answers behind each member's id, and the protocol it speaks."""
     state = turn.state
-    member = state.configuration.by_id.get(state.node_id)
-    if member is not None:
-        _bind(turn, member, state.incarnation, state.version)
+    configuration = state.configuration
+    for member in configuration.members:
+        incarnation, version = _heard(state, turn.leader, member)
+        if (member.incarnation, member.version) != (incarnation, version):
+            bound = replace(member, incarnation=incarnation, version=version)
+            configuration = configuration.with_member(bound)
+    if configuration is not state.configuration and _refusal_now(turn) is None:
+        _append(turn, configuration)
+
+
+def _heard(state: NodeState, role: Leader, member: Member) -> tuple[str, int]:
+    """Incarnation and version of a member, by its own word, or as written down before."""
+    if member.node_id == state.node_id:
+        return state.incarnation, state.version
+    progress = role.progress[member.node_id]
+    if progress.version == NOT_HEARD:
+        return member.incarnation, member.version
+    return progress.incarnation, progress.version
 
 
 def promote_learners(turn: Turn) -> None:
-    """Give the vote to a learner that has caught up with all that is committed (thesis §4.2.1)."""
+    """Give the vote to a learner that has caught up (thesis §4.2.1).
+
+    It stores what was there when it was added, and lacks no more than one batch of what came
+    since: under steady writes it may never be level.
+    """
+    configuration = turn.state.configuration
     for node_id, progress in turn.leader.progress.items():
-        if progress.match_index < turn.state.commit_index:
+        member = configuration.by_id[node_id]
+        if member.voter or not member.promote or not turn.is_recent(progress.contact_at):
             continue
-        member = turn.state.configuration.by_id[node_id]
-        if not member.voter and member.promote and _refusal_now(turn) is None:
-            _append(turn, turn.state.configuration.with_member(replace(member, voter=True)))
+        lag = turn.state.commit_index - progress.match_index
+        has_caught_up = (
+            progress.match_index >= max(1, configuration.index)
+            and lag <= turn.settings.max_batch_entries
+        )
+        if has_caught_up and _refusal_now(turn) is None:
+            _append(turn, configuration.with_member(replace(member, voter=True)))
             return
 
 
@@ -69,12 +86,6 @@ def _refusal_now(turn: Turn) -> Refusal | None:
     if max(state.configuration.index, state.role.first_index) > state.commit_index:
         return Refusal.CHANGE_PENDING
     return None
-
-
-def _bind(turn: Turn, member: Member, incarnation: str, version: int) -> None:
-    bound = replace(member, incarnation=incarnation, version=version)
-    if bound != member and _refusal_now(turn) is None:
-        _append(turn, turn.state.configuration.with_member(bound))
 
 
 def _append(turn: Turn, configuration: Configuration) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from . import (
@@ -27,10 +28,10 @@ from . import (
 from .effects import Effect
 from .events import AllowLeadership, Applied, Event, Receive, TakeSnapshot, Tick
 from .log import LogView
-from .messages import Envelope, Rejected, Rejection, Response
+from .messages import Envelope, PreVoteResponse, Rejected, Rejection, Response
 from .roles import become_follower
 from .settings import RaftSettings
-from .state import Follower, Leader, NodeState
+from .state import NOT_HEARD, Follower, Leader, NodeState
 from .turn import Turn
 
 
@@ -69,7 +70,7 @@ def next_deadline(state: NodeState) -> float:
 def _tend_peers(turn: Turn) -> None:
     """What a leader owes its peers after anything happened."""
     commit.advance_commit_index(turn)
-    membership.bind_self(turn)
+    membership.bind_members(turn)
     membership.promote_learners(turn)
     commit.advance_commit_index(turn)  # alone, it has just stored what it appended
     replication.replicate(turn)
@@ -121,17 +122,37 @@ def _receive(turn: Turn, event: Receive) -> None:
 
 def _receive_response(turn: Turn, envelope: Envelope) -> None:
     message = envelope.message
-    member = turn.state.configuration.by_id.get(envelope.sender)
-    bound = member.incarnation if member else ""
-    if bound not in ("", envelope.sender_incarnation) or isinstance(message, Rejected):
+    if isinstance(message, Rejected) or not _is_known_database(turn, envelope):
         # It may have forgotten votes and entries: it must not be counted (DESIGN §2.11).
         turn.effects.append(effects.PeerRejected(envelope.sender, envelope.sender_incarnation))
     elif message.term > turn.state.current_term:
         become_follower(turn, message.term)
-    else:
+    elif message.term == turn.state.current_term:
+        _note_speaker(turn, envelope)
         _RESPONSES[type(message)](turn, envelope.sender, message)
-        if isinstance(turn.state.role, Leader):
-            membership.bind_contact(turn, envelope)
+    elif isinstance(message, PreVoteResponse):  # may be granted from an older term; others are late
+        election.handle_pre_vote_response(turn, envelope.sender, message)
+
+
+def _is_known_database(turn: Turn, envelope: Envelope) -> bool:
+    """Whether the members know this incarnation, and a leader heard no other one in its term."""
+    member = turn.state.configuration.by_id.get(envelope.sender)
+    if member is not None and member.incarnation not in ("", envelope.sender_incarnation):
+        return False
+    role = turn.state.role
+    progress = role.progress.get(envelope.sender) if isinstance(role, Leader) else None
+    if progress is None or progress.version == NOT_HEARD:
+        return True
+    return progress.incarnation == envelope.sender_incarnation
+
+
+def _note_speaker(turn: Turn, envelope: Envelope) -> None:
+    role = turn.state.role
+    progress = role.progress.get(envelope.sender) if isinstance(role, Leader) else None
+    if progress is not None and progress.version != envelope.version:
+        incarnation, version = envelope.sender_incarnation, envelope.version
+        heard = replace(progress, incarnation=incarnation, version=version)
+        turn.set_progress(envelope.sender, heard)
 
 
 # -- responses that only the leader of their term may count
@@ -140,7 +161,7 @@ def _receive_response(turn: Turn, envelope: Envelope) -> None:
 def _append_entries_response(
     turn: Turn, sender: str, message: messages.AppendEntriesResponse
 ) -> None:
-    if _counts(turn, sender, message):
+    if _counts(turn, sender):
         replication.handle_append_entries_response(turn, sender, message)
         reads.acknowledge_read(turn, sender, message.read_id)
 
@@ -148,7 +169,7 @@ def _append_entries_response(
 def _install_snapshot_response(
     turn: Turn, sender: str, message: messages.InstallSnapshotResponse
 ) -> None:
-    if _counts(turn, sender, message):
+    if _counts(turn, sender):
         snapshot.handle_install_snapshot_response(turn, sender, message)
 
 
@@ -156,10 +177,9 @@ def _timeout_now_response(_turn: Turn, _sender: str, _message: messages.TimeoutN
     """Nothing: the election that follows is the answer."""
 
 
-def _counts(turn: Turn, sender: str, message: Response) -> bool:
+def _counts(turn: Turn, sender: str) -> bool:
     role = turn.state.role
-    is_current = message.term == turn.state.current_term
-    return is_current and isinstance(role, Leader) and sender in role.progress
+    return isinstance(role, Leader) and sender in role.progress
 
 
 _EVENTS: dict[type[Event], Callable[[Turn, Any], None]] = {

@@ -52,7 +52,7 @@ def _refusal_of(turn: Turn, event: Propose) -> Refusal | None:
     waiting = state.last_log_index - state.commit_index
     if waiting + len(event.commands) > limits.max_uncommitted_entries:
         return Refusal.OVERLOADED
-    return None if event.commands else Refusal.NOTHING_NEW
+    return None if event.commands else Refusal.EMPTY
 
 
 # -- the leader's end

@@ -5,6 +5,7 @@ Durations bear on liveness only: no value here, however bad, can make two nodes 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from ..exceptions import ConfigurationError
@@ -40,11 +41,7 @@ class RaftSettings:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ConfigurationError(each.name, f"must be a number, not {value!r}")
-            if not value > 0 and not (each.name == "trailing_entries" and value == 0):
-                raise ConfigurationError(each.name, f"must be above 0, not {value!r}")
+            _check_number(each.name, getattr(self, each.name))
         self._check_proportions()
 
     def _check_proportions(self) -> None:
@@ -61,3 +58,15 @@ class RaftSettings:
             )
         if self.max_command_bytes > self.max_batch_bytes:
             raise ConfigurationError("max_command_bytes", "must not be above max_batch_bytes")
+
+
+def _check_number(name: str, value: object) -> None:
+    allowed = (int, float) if name.endswith("_seconds") else int
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        kind = "a number" if name.endswith("_seconds") else "a whole number"
+        raise ConfigurationError(name, f"must be {kind}, not {value!r}")
+    least = 0 if name == "trailing_entries" else 1
+    if not math.isfinite(value):
+        raise ConfigurationError(name, f"must be finite, not {value!r}")
+    if not (value > 0 or value == least):
+        raise ConfigurationError(name, f"must be above 0, not {value!r}")

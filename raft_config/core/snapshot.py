@@ -110,7 +110,7 @@ def handle_install_snapshot(turn: Turn, sender: str, message: InstallSnapshot) -
     if _is_known(turn, message):
         # Rule 6: what follows in our log agrees, and is kept. An old snapshot changes nothing.
         follow_commit_index(turn, meta.last_included_index)
-        turn.update(incoming=None)
+        _drop_incoming(turn)
         _answer(turn, message, next_offset=meta.size_bytes, installed=True)
         return
     incoming = turn.state.incoming
@@ -125,6 +125,13 @@ def handle_install_snapshot(turn: Turn, sender: str, message: InstallSnapshot) -
             return
     turn.update(incoming=incoming)
     _answer(turn, message, next_offset=incoming.offset)
+
+
+def _drop_incoming(turn: Turn) -> None:
+    """Forget a snapshot under way that brings nothing any more; a newer one goes on."""
+    incoming = turn.state.incoming
+    if incoming and incoming.meta.last_included_index <= turn.state.commit_index:
+        turn.update(incoming=None)
 
 
 def _is_known(turn: Turn, message: InstallSnapshot) -> bool:

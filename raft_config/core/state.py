@@ -18,6 +18,10 @@ PROTOCOL_VERSION = 1
 """The protocol version that this release speaks."""
 
 
+NOT_HEARD = 0
+"""In place of a protocol version: the peer has not answered in this term."""
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotTransfer:
     """The snapshot a leader is sending to one peer, and the byte it sends next."""
@@ -38,6 +42,10 @@ class Progress:
     """Until then an answer to a batch or chunk is awaited, and no other one is sent."""
     sent_commit: int = 0
     """The commit_index it was last told."""
+    incarnation: str = ""
+    """Who answered first in this term; an answer by any other is not counted."""
+    version: int = NOT_HEARD
+    """The protocol version it speaks."""
     snapshot: SnapshotTransfer | None = None
 
 
@@ -56,6 +64,8 @@ class Transfer:
 
     target: str
     deadline: float
+    told_deadline: float = 0.0
+    """Until then the target has been told, and is not told again."""
 
 
 @dataclass(frozen=True, slots=True)

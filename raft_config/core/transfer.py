@@ -13,7 +13,7 @@ from .election import campaign, may_campaign
 from .events import TransferLeadership
 from .messages import TimeoutNow, TimeoutNowResponse
 from .roles import become_follower
-from .state import Leader, NodeState, Transfer
+from .state import Leader, Transfer
 from .turn import Turn
 
 
@@ -23,7 +23,7 @@ def transfer_leadership(turn: Turn, event: TransferLeadership) -> None:
     if not isinstance(role, Leader):
         turn.effects.append(Refused(Refusal.NOT_LEADER, turn.state.leader_id))
         return
-    target = event.target or _most_complete_voter(turn.state, role)
+    target = event.target or _most_complete_voter(turn, role)
     if target == turn.state.node_id:
         turn.effects.append(Refused(Refusal.NOTHING_NEW, target))
     elif target not in turn.state.configuration.voters:
@@ -43,7 +43,15 @@ def continue_transfer(turn: Turn) -> None:
     if progress is None or not is_running:
         turn.set_role(replace(role, transfer=None))
     elif progress.match_index == turn.state.last_log_index:
-        turn.send(role.transfer.target, TimeoutNow(turn.state.current_term))
+        _tell(turn, role, role.transfer)
+
+
+def _tell(turn: Turn, role: Leader, transfer: Transfer) -> None:
+    retry = turn.settings.append_retry_seconds
+    if not turn.is_running(transfer.told_deadline, retry):
+        turn.send(transfer.target, TimeoutNow(turn.state.current_term))
+        told = replace(transfer, told_deadline=turn.now + retry)
+        turn.set_role(replace(role, transfer=told))
 
 
 def handle_timeout_now(turn: Turn, sender: str, message: TimeoutNow) -> None:
@@ -56,11 +64,11 @@ def handle_timeout_now(turn: Turn, sender: str, message: TimeoutNow) -> None:
         campaign(turn, transfer=True)
 
 
-def _most_complete_voter(state: NodeState, role: Leader) -> str:
-    """The voter to hand over to; the leader itself when there is no other."""
+def _most_complete_voter(turn: Turn, role: Leader) -> str:
+    """The voter to hand over to; the leader itself when no other one answers."""
     candidates = [
         (progress.match_index, node_id)
         for node_id, progress in role.progress.items()
-        if node_id in state.configuration.voters
+        if node_id in turn.state.configuration.voters and turn.is_recent(progress.contact_at)
     ]
-    return max(candidates, default=(0, state.node_id))[1]
+    return max(candidates, default=(0, turn.state.node_id))[1]

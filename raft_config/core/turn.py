@@ -20,10 +20,24 @@ from .settings import RaftSettings
 from .state import Leader, NodeState, Progress, Role
 
 
+NO_INDEX = -1
+
+
 class Turn:
     """What one step works on. It is thrown away when the step ends."""
 
-    __slots__ = ("appended", "effects", "jitter", "log", "now", "request", "settings", "state")
+    __slots__ = (
+        "appended",
+        "effects",
+        "jitter",
+        "log",
+        "now",
+        "request",
+        "settings",
+        "state",
+        "tail_index",
+        "tail_term",
+    )
 
     def __init__(
         self, state: NodeState, log: LogView, settings: RaftSettings, now: float, jitter: float
@@ -37,6 +51,9 @@ class Turn:
         """What is being answered, if this turn began with a peer's request."""
         self.effects: list[Effect] = []
         self.appended: tuple[Entry, ...] = ()
+        self.tail_index = state.last_log_index
+        self.tail_term = state.last_log_term
+        """Where the stored log ended, and still does unless `append` replaces it."""
 
     # -- the state
 
@@ -74,10 +91,13 @@ class Turn:
         return self.now < deadline <= self.now + length
 
     def is_recent(self, instant: float | None) -> bool:
-        """Whether that was less than an election timeout ago, by a clock that ran forward."""
+        """Whether that was less than an election timeout ago.
+
+        A clock put back by less than that makes no difference; by more, the instant is unknown.
+        """
         if instant is None:
             return False
-        return 0 <= self.now - instant < self.settings.election_timeout_seconds
+        return abs(self.now - instant) < self.settings.election_timeout_seconds
 
     def next_election_deadline(self) -> float:
         """A randomised timeout from now (Raft §5.2): once to twice the least one."""
@@ -93,6 +113,8 @@ class Turn:
             return None
         if self.appended and index >= self.appended[0].index:
             return self.appended[index - self.appended[0].index].term
+        if index == self.tail_index:
+            return self.tail_term
         return self.log.term_at(index)
 
     def entries_from(self, start: int) -> tuple[Entry, ...]:
@@ -126,6 +148,8 @@ class Turn:
         for entry in entries:
             if entry.configuration is not None:
                 previous, configuration = configuration, entry.configuration
+        if first <= self.tail_index:
+            self.tail_index = NO_INDEX
         self.appended = (*self.appended, *entries)
         self.effects.append(Append(tuple(entries)))
         self.update(

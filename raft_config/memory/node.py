@@ -155,7 +155,7 @@ class MemoryNode:
             return NotLeaderError(refused.leader_id, self.state.current_term)
         if refused.refusal in (Refusal.OVERLOADED, Refusal.TRANSFERRING, Refusal.CHANGE_PENDING):
             return UnavailableError(text)
-        if refused.refusal is Refusal.TOO_LARGE:
+        if refused.refusal in (Refusal.TOO_LARGE, Refusal.EMPTY):
             return InvalidCommandError(text)
         return MembershipError(text)
 

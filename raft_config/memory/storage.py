@@ -23,7 +23,7 @@ from ..core.events import Applied
 from ..core.log import Entry, LogView, SnapshotMeta
 from ..core.state import NodeState
 from ..core.turn import within_bounds
-from ..exceptions import InvariantViolatedError, StateMachineError
+from ..exceptions import InvariantViolatedError
 from ..state_machine import (
     REMEMBERED_ENTRIES,
     Answer,
@@ -70,7 +70,9 @@ class MemoryStateMachine:
                 self.values.pop(name, None)
             else:
                 self.values[name] = value
-        self.answered[decoded.request_id] = changes.answer
+        if changes.answer.index == index:
+            self.answered.pop(decoded.request_id, None)  # answers stand in the order of the log
+            self.answered[decoded.request_id] = changes.answer
         self._forget(index)
         return changes.answer
 
@@ -155,21 +157,21 @@ class MemoryStorage:
         self.log = MemoryLog()
         self.machine = machine
         self.results: dict[int, Any] = {}
-        self.halted_by: StateMachineError | None = None
+        self.halted_by: Exception | None = None
         """Why nothing more is applied here: the next entry is beyond this release."""
         self.durable_state = state
         """The state that the worst crash would leave now."""
-        self._relaxed_states: deque[NodeState] = deque(maxlen=KEPT_RELAXED_STATES)
-        self._chunks = b""
+        self._relaxed: deque[tuple[NodeState, bytes]] = deque(maxlen=KEPT_RELAXED_STATES)
+        self._chunks = self._durable_chunks = b""
 
     def save(self, before: NodeState, after: NodeState, effects: Sequence[Effect]) -> None:
         """Commit one transaction: the difference of two states, and what was written with it."""
         self.state = after
         if must_be_durable(before, after, effects):
-            self.durable_state = after
-            self._relaxed_states.clear()
+            self.durable_state, self._durable_chunks = after, self._chunks
+            self._relaxed.clear()
         elif after is not before:
-            self._relaxed_states.append(after)
+            self._relaxed.append((after, self._chunks))
 
     def write(self, effect: Effect) -> None:
         """Do what an effect asks for within the transaction, Apply apart."""
@@ -191,7 +193,7 @@ class MemoryStorage:
         for entry in entries:
             try:
                 self._apply_entry(entry)
-            except StateMachineError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, skipping would be worse
                 self.halted_by = error
                 return Applied(entry.index - 1, size)
             size += len(entry.command)
@@ -204,12 +206,11 @@ class MemoryStorage:
 
     def crash(self, *, surviving: int = 0) -> None:
         """Lose the relaxed saves since the last durable one, but for the first `surviving`."""
-        states = [self.durable_state, *self._relaxed_states]
-        self.state = self.durable_state = states[min(surviving, len(states) - 1)]
-        self._relaxed_states.clear()
+        saves = [(self.durable_state, self._durable_chunks), *self._relaxed]
+        self.durable_state, self._durable_chunks = saves[min(surviving, len(saves) - 1)]
+        self.state, self._chunks = self.durable_state, self._durable_chunks
+        self._relaxed.clear()
         self.results.clear()
-        incoming = self.state.incoming
-        self._chunks = self._chunks[: incoming.offset] if incoming else b""
         self.machine.restore(self.log.snapshot_bytes)
         if self.state.snapshot_index < self.state.last_applied:
             self.apply(self.state.snapshot_index + 1, self.state.last_applied)
