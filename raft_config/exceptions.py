@@ -5,7 +5,7 @@ RaftConfigError
 |-- ConfigurationError          the project's fault: a setting is wrong; the message names it
 |-- StateMachineError           a committed entry cannot be applied by this release
 |   `-- UnknownCommandError     it was written by a newer release: upgrade this node
-|-- CommandError                the caller's fault: the command was refused before it reached the log
+|-- CommandError                the caller's fault: refused before it reached the log
 |   |-- InvalidCommandError     it is malformed, or too large
 |   `-- UnsupportedCommandError a member runs a release that does not know it yet
 |-- ProposalError               the cluster's answer to a command

@@ -137,7 +137,7 @@ def dump_snapshot(values: Mapping[str, Value], answered: Mapping[str, Answer]) -
 
 
 def load_snapshot(data: bytes) -> tuple[dict[str, Value], dict[str, Answer]]:
-    """Values and remembered answers of a snapshot. Raises UnknownCommandError for a newer format."""
+    """Values and remembered answers. Raises UnknownCommandError for a newer format."""
     found = json.loads(data)
     if found["format"] != SNAPSHOT_FORMAT:
         raise UnknownCommandError(f"snapshot format {found['format']}")

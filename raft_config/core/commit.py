@@ -25,7 +25,7 @@ class Outcome(Enum):
 
 
 def advance_commit_index(turn: Turn) -> None:
-    """Commit the highest index that a majority stores, if its entry is of the current term (§5.4.2)."""
+    """Commit the highest index a majority stores, if its entry is of the current term (§5.4.2)."""
     index = stored_by_majority(turn.state, turn.leader)
     # From first_index on, every entry of the leader's log is of its own term.
     if index <= turn.state.commit_index or index < turn.leader.first_index:

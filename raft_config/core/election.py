@@ -98,7 +98,7 @@ def handle_pre_vote_response(turn: Turn, sender: str, message: PreVoteResponse) 
 
 
 def handle_request_vote(turn: Turn, sender: str, message: RequestVote) -> None:
-    """Grant at most one vote per term, and only to a log as complete as one's own (§5.2, §5.4.1)."""
+    """Grant one vote per term, and only to a log as complete as one's own (§5.2, §5.4.1)."""
     if message.term > turn.state.current_term:
         if hears_leader(turn) and not message.transfer:
             # A node that was cut off, or removed, must not depose a leader that works (§6).
@@ -144,7 +144,7 @@ def check_quorum(turn: Turn, role: Leader) -> bool:
 
 
 def is_up_to_date(state: NodeState, last_log_index: int, last_log_term: int) -> bool:
-    """Whether a candidate's log is at least as complete as ours: later last term, or longer (§5.4.1)."""
+    """Whether a candidate's log is as complete as ours: a later last term, or longer (§5.4.1)."""
     return (last_log_term, last_log_index) >= (state.last_log_term, state.last_log_index)
 
 

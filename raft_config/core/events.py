@@ -35,10 +35,14 @@ class Read:
 
     read_id: str
 
+    def __post_init__(self) -> None:
+        if not self.read_id:
+            raise ValueError("A read needs an id of its own.")
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The state machine has applied everything through `index`: `size_bytes` since the last time."""
+    """All is applied through `index`, which is `size_bytes` of commands since the last time."""
 
     index: int
     size_bytes: int = 0

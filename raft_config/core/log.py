@@ -54,7 +54,7 @@ class LogView(Protocol):
         """
 
     def entries(self, start: int, *, max_entries: int, max_bytes: int) -> Sequence[Entry]:
-        """Consecutive entries from `start`, within both bounds, but at least one if there is one."""
+        """Consecutive entries from `start`, within both bounds, but at least one if any."""
 
     def floor_of_term(self, index: int, term: int) -> tuple[int, int]:
         """Index and term of the last entry at or below `index` whose term is at most `term`.

@@ -100,7 +100,7 @@ class InstallSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class InstallSnapshotResponse:
-    """`next_offset` is the byte wanted next; `installed` that the whole is in place, or not needed."""
+    """`next_offset` is the byte wanted next; `installed`: all is in place, or not needed."""
 
     term: int
     last_included_index: int

@@ -28,7 +28,7 @@ from . import (
 from .effects import Effect
 from .events import AllowLeadership, Applied, Event, Receive, TakeSnapshot, Tick
 from .log import LogView
-from .messages import Envelope, PreVoteResponse, Rejected, Rejection, Response
+from .messages import Envelope, PreVoteResponse, Rejected, Rejection
 from .roles import become_follower
 from .settings import RaftSettings
 from .state import NOT_HEARD, Follower, Leader, NodeState

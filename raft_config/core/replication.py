@@ -79,7 +79,7 @@ def send_heartbeats(turn: Turn) -> None:
 
 
 def _is_ready(turn: Turn, progress: Progress) -> bool:
-    """Whether to send entries or a chunk: none is on its way, and somebody is there to read them."""
+    """Whether to send entries or a chunk: none is on its way, and somebody is there to read."""
     retry = turn.settings.append_retry_seconds
     awaits_answer = turn.is_running(progress.awaiting_deadline, retry)
     return turn.is_recent(progress.contact_at) and not awaits_answer

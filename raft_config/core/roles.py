@@ -13,7 +13,7 @@ from .turn import Turn
 
 
 def become_follower(turn: Turn, term: int, leader_id: str | None = None) -> None:
-    """Follow `leader_id`, or wait for a leader, in `term`; a new term comes with a free vote (§5.1).
+    """Follow `leader_id`, or wait for a leader, in `term`; a new term has a free vote (§5.1).
 
     Only a heard leader restarts the election timer here: a candidate that cannot win must not keep
     postponing the election of one that can.
@@ -43,8 +43,8 @@ def accept_leader(turn: Turn, sender: str, term: int) -> bool:
     state = turn.state
     if term < state.current_term:
         return False
-    if isinstance(state.role, Leader) and term == state.current_term:
-        raise InvariantViolatedError(f"Both {sender} and {state.node_id} lead term {term}.")
+    if term == state.current_term and state.leader_id not in (None, sender):
+        raise InvariantViolatedError(f"Both {sender} and {state.leader_id} lead term {term}.")
     become_follower(turn, term, sender)
     return True
 

@@ -102,7 +102,7 @@ def handle_install_snapshot_response(
 
 
 def handle_install_snapshot(turn: Turn, sender: str, message: InstallSnapshot) -> None:
-    """Store a chunk; once the snapshot is whole, it takes the place of log and values (figure 13)."""
+    """Store a chunk; once the snapshot is whole, it replaces log and values (figure 13)."""
     if not accept_leader(turn, sender, message.term):
         _answer(turn, message, next_offset=0)
         return

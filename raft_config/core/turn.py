@@ -19,7 +19,6 @@ from .messages import Envelope, Message, Request, Response
 from .settings import RaftSettings
 from .state import Leader, NodeState, Progress, Role
 
-
 NO_INDEX = -1
 
 
@@ -140,6 +139,10 @@ class Turn:
             raise InvariantViolatedError(
                 f"Entry {first} would replace one that stands (commit_index is "
                 f"{self.state.commit_index}, just appended: {own_last})."
+            )
+        if first > self.state.last_log_index + 1:
+            raise InvariantViolatedError(
+                f"Entry {first} does not follow on the last one, {self.state.last_log_index}."
             )
         configuration = self.state.configuration
         previous = self.state.previous_configuration

@@ -106,7 +106,7 @@ class MemoryNode:
         self.handle(Receive(envelope))
 
     def propose(self, *commands: bytes) -> Ticket:
-        """Send commands to the leader, from any node. Raises ProposalError if certainly not stored."""
+        """Send commands to the leader, from any node. Raises ProposalError: certainly not stored."""
         if self.is_leader or self.state.leader_id is None:
             accepted = self.accept(commands)
         else:
@@ -118,7 +118,7 @@ class MemoryNode:
         return self._answer(self.handle(Propose(commands)))
 
     def change_members(self, change: MembershipChange) -> Ticket:
-        """Change the members, as leader. Raises MembershipError, NotLeaderError, UnavailableError."""
+        """Change the members, as leader. Raises MembershipError or ProposalError."""
         accepted = self._answer(self.handle(change))
         return Ticket(self, accepted.index, accepted.term)
 

@@ -1,4 +1,4 @@
-"""Run many seeds:  python -m tests.simulation --seeds 1000 --nodes 5 --steps 2000"""
+"""Run many seeds: `python -m tests.simulation --seeds 1000 --nodes 5 --steps 2000`."""
 
 from __future__ import annotations
 

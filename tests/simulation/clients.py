@@ -225,8 +225,9 @@ class Clients:
             return
 
         def arrive(_: object) -> None:
-            is_up = leader.is_up and self.world.now >= leader.paused_until
-            if is_up and not request.is_done and request.attempt == attempt:
+            is_up = leader.is_up and self.world.is_current(leader)
+            is_awaited = not request.is_done and request.attempt == attempt
+            if is_up and is_awaited and self.world.now >= leader.paused_until:
                 self._ask_index(request, attempt, origin, may_forward=False, leader=leader)
 
         self.world.counts["forwarded"] += 1
@@ -244,10 +245,8 @@ class Clients:
     def _hand_index(
         self, leader: SimNode, request: Request, attempt: int, origin: SimNode, index: int
     ) -> None:
-        life = origin.life
-
         def arrive(_: object) -> None:
-            if origin.is_up and origin.life == life:
+            if origin.is_up and self.world.is_current(origin):
                 self._waiting(origin).reads.append(Waiter(request, attempt, index, 0))
                 self._observe(origin, ())
 
@@ -266,7 +265,7 @@ class Clients:
         return found
 
     def _observe(self, sim: SimNode, effects: Sequence[Effect]) -> None:
-        """After a step of a node: who of those that wait there can be answered?"""
+        """After a step of a node: answer those that waited there for it."""
         if effects:
             self._settle_rounds(sim, effects)
         waiting = self._waiting(sim)

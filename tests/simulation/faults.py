@@ -163,7 +163,7 @@ class Faults:
     def _split(self) -> str:
         node_ids = list(self.world.nodes)
         self.world.rng.shuffle(node_ids)
-        self._separate(node_ids[: self.world.rng.randint(1, len(node_ids) - 1)])
+        self._separate(node_ids[: self.world.rng.randint(1, max(1, len(node_ids) - 1))])
         return "splits"
 
     def _cut_one_way(self) -> str:

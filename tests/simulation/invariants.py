@@ -127,9 +127,9 @@ class Invariants:
     # -- one rule each
 
     def _check_vote(self, before: NodeState, after: NodeState) -> None:
-        if after.current_term == before.current_term and after.voted_for is before.voted_for:
-            if isinstance(after.role, PreCandidate) or after.role is before.role:
-                return
+        same = (after.current_term, after.voted_for) == (before.current_term, before.voted_for)
+        if same and (isinstance(after.role, PreCandidate) or after.role is before.role):
+            return
         require(after.current_term >= before.current_term, "The term fell", before, after)
         if after.voted_for is not None:
             key = (after.node_id, after.incarnation, after.current_term)

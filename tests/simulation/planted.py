@@ -45,6 +45,8 @@ class Bug:
     seeds: int = 30
     nodes: int = 3
     steps: int = 2000
+    paper_test: str = ""
+    """The test that catches it ("module:function"), where the simulator would need too long."""
 
 
 @contextmanager
@@ -187,7 +189,8 @@ BUGS = [
         reads.acknowledge_read,
         "read_ids.index(read_id) + 1",
         "len(read_ids)",
-        seeds=1000,
+        paper_test="tests.core.test_reads:"
+        "test_answer_to_an_earlier_round_proves_nothing_for_a_later_read",
     ),
     Bug(
         "ReadIndex at commit_index, which a power cut may lower",
@@ -241,13 +244,15 @@ BUGS = [
         raft._receive,
         'is_for_us = envelope.recipient_incarnation in ("", turn.state.incarnation)',
         "is_for_us = True",
-        seeds=1000,
+        paper_test="tests.core.test_incarnation:"
+        "test_answer_that_was_meant_for_another_incarnation_is_dropped",
     ),
     Bug(
         "a leader without a majority stays",
         election.check_quorum,
         "turn.state.configuration.is_majority([turn.state.node_id, *heard])",
         "True",
-        seeds=1000,
+        paper_test="tests.core.test_quorum:"
+        "test_leader_that_hears_no_majority_for_an_election_timeout_steps_down",
     ),
 ]

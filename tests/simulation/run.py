@@ -62,7 +62,7 @@ def run_seed(seed: int, *, nodes: int = 3, steps: int = 2000) -> Report:
 
 
 def _heal(world: World, clients: Clients, faults: Faults) -> None:
-    """Stop all faults (but perhaps leave a minority down), and wait for a leader and for equality."""
+    """Stop all faults (perhaps leave a minority down); wait for a leader and for equality."""
     clients.give_up_all()
     world.is_calm = True
     world.cut_links.clear()
@@ -72,7 +72,7 @@ def _heal(world: World, clients: Clients, faults: Faults) -> None:
         if sim.node_id in down:
             sim.is_up = False
         elif not sim.is_up:
-            world.schedule(0.0, world.switch_on, (sim, sim.life))
+            world.schedule(0.0, world.switch_on, sim)
         world.allow_leadership(sim)
     timeout = world.knobs.settings.election_timeout_seconds
     settled_by = world.now + LEADER_WITHIN_TIMEOUTS * 2 * timeout

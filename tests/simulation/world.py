@@ -156,8 +156,12 @@ class World:
         sim = SimNode(self, node_id, members, life)
         self.nodes[node_id] = sim
         self.invariants.add_node(sim.node)
-        self.schedule(self.rng.random() * 0.1, self._tick, (sim, life))
+        self.schedule(self.rng.random() * 0.1, self._tick, sim)
         return sim
+
+    def is_current(self, sim: SimNode) -> bool:
+        """Whether the machine still has this database; a wiped one is another `SimNode`."""
+        return self.nodes[sim.node_id] is sim
 
     @property
     def disks(self) -> dict[str, MemoryNode]:
@@ -209,31 +213,29 @@ class World:
         sim.boots = self.steps
         self.counts["power cuts"] += 1
         self.note(sim.node_id, "power cut")
-        self.schedule(self.rng.uniform(0.05, 5.0), self.switch_on, (sim, sim.life))
+        self.schedule(self.rng.uniform(0.05, 5.0), self.switch_on, sim)
 
     def allow_leadership(self, sim: SimNode) -> None:
         """End a drain."""
         if sim.is_up and not sim.node.state.may_lead:
             self.handle(sim, AllowLeadership(allowed=True))
 
-    def switch_on(self, argument: tuple[SimNode, int]) -> None:
+    def switch_on(self, sim: SimNode) -> None:
         """The machine starts again, with what its disk kept."""
-        sim, life = argument
-        if sim.life == life and not sim.is_up:
+        if self.is_current(sim) and not sim.is_up:
             sim.is_up = True
             self.note(sim.node_id, "up")
             if self.is_calm:
                 self.allow_leadership(sim)
-            self._tick(argument)
+            self._tick(sim)
 
     # -- ticks
 
-    def _tick(self, argument: tuple[SimNode, int]) -> None:
-        sim, life = argument
-        if sim.life != life or not sim.is_up:
+    def _tick(self, sim: SimNode) -> None:
+        if not self.is_current(sim) or not sim.is_up:
             return
         if self.now < sim.paused_until:
-            self.schedule(sim.paused_until - self.now, self._tick, argument)
+            self.schedule(sim.paused_until - self.now, self._tick, sim)
             return
         self.handle(sim, Tick())
         due = (next_deadline(sim.node.state) - sim.now) / sim.clock_rate
@@ -242,12 +244,11 @@ class World:
             if self.rng.random() < self.knobs.late_tick:
                 gap += self.rng.random() * 3
             if self.rng.random() < self.knobs.double_tick:
-                self.schedule(gap, self._extra_tick, argument)
-        self.schedule(gap, self._tick, argument)
+                self.schedule(gap, self._extra_tick, sim)
+        self.schedule(gap, self._tick, sim)
 
-    def _extra_tick(self, argument: tuple[SimNode, int]) -> None:
-        sim, life = argument
-        if sim.life == life and sim.is_up and self.now >= sim.paused_until:
+    def _extra_tick(self, sim: SimNode) -> None:
+        if self.is_current(sim) and sim.is_up and self.now >= sim.paused_until:
             self.counts["extra ticks"] += 1
             self.handle(sim, Tick())
 

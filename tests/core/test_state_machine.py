@@ -1,0 +1,177 @@
+"""What a committed command does to the values: deterministic, once, and never skipped."""
+
+import json
+
+import pytest
+
+from raft_config.exceptions import InvalidCommandError, UnknownCommandError
+from raft_config.memory import MemoryStateMachine
+from raft_config.state_machine import (
+    REMEMBERED_ENTRIES,
+    Answer,
+    Changes,
+    Command,
+    Value,
+    apply,
+    decode_command,
+    dump_snapshot,
+    encode_command,
+    load_snapshot,
+)
+
+VALUES = {"X": Value("1", 3), "Y": Value('"y"', 4)}
+
+
+def test_command_sets_and_resets_names_together():
+    command = Command("r", {"X": "2", "Z": "3"}, reset=("Y",))
+    changed = {"X": Value("2", 9), "Y": None, "Z": Value("3", 9)}
+    assert apply(VALUES, {}, command, 9) == Changes(Answer(9), changed)
+
+
+def test_reset_of_a_name_that_is_not_set_changes_nothing():
+    assert apply(VALUES, {}, Command("r", reset=("Z",)), 9) == Changes(Answer(9))
+
+
+def test_name_both_reset_and_set_is_set():
+    found = apply(VALUES, {}, Command("r", {"X": "5"}, reset=("X",)), 9)
+    assert found.values == {"X": Value("5", 9)}
+
+
+def test_apply_modifies_nothing_it_is_given():
+    values, answered = dict(VALUES), {}
+    apply(values, answered, Command("r", {"X": "2"}), 9)
+    assert (values, answered) == (VALUES, {})
+
+
+@pytest.mark.parametrize("expected", [{"X": 3}, {"X": 3, "Y": 4}, {"Z": 0}, {}])
+def test_expectation_that_holds_lets_the_command_through(expected):
+    found = apply(VALUES, {}, Command("r", {"X": "2"}, expected=expected), 9)
+    assert found == Changes(Answer(9), {"X": Value("2", 9)})
+
+
+@pytest.mark.parametrize(
+    ("expected", "conflicts"),
+    [({"X": 2}, ("X",)), ({"X": 0}, ("X",)), ({"Z": 1}, ("Z",)), ({"Y": 1, "X": 1}, ("X", "Y"))],
+)
+def test_expectation_that_fails_changes_nothing_and_is_named(expected, conflicts):
+    found = apply(VALUES, {}, Command("r", {"X": "2"}, ("Y",), expected), 9)
+    assert found == Changes(Answer(9, conflicts))
+
+
+def test_retry_has_no_effect_and_gets_the_first_answer():
+    answered = {"r": Answer(5)}
+    assert apply(VALUES, answered, Command("r", {"X": "2"}), 9) == Changes(Answer(5))
+
+
+def test_retry_of_a_conflict_gets_the_conflict_although_it_would_succeed_by_now():
+    answered = {"r": Answer(5, ("X",))}
+    found = apply(VALUES, answered, Command("r", {"X": "2"}, expected={"X": 3}), 9)
+    assert found == Changes(Answer(5, ("X",)))
+
+
+@pytest.mark.parametrize(
+    ("age", "known"), [(REMEMBERED_ENTRIES - 1, True), (REMEMBERED_ENTRIES, False)]
+)
+def test_retry_is_recognised_for_so_many_entries(age, known):
+    answered = {"r": Answer(5)}
+    found = apply(VALUES, answered, Command("r", {"X": "2"}), 5 + age)
+    assert (found.answer == Answer(5)) is known
+    assert bool(found.values) is not known
+
+
+# -- bytes
+
+
+def test_command_comes_back_from_its_bytes():
+    command = Command("r", {"X": "2", "Ü": '"ü"'}, ("Y",), {"X": 3})
+    assert decode_command(encode_command(command)) == command
+
+
+def test_same_command_gives_the_same_bytes_in_whatever_order_it_was_made():
+    one = Command("r", {"A": "1", "B": "2"}, expected={"A": 0, "B": 0})
+    other = Command("r", {"B": "2", "A": "1"}, expected={"B": 0, "A": 0})
+    assert encode_command(one) == encode_command(other)
+
+
+@pytest.mark.parametrize("kind", ["rename", "", None, 7, ["update"]])
+def test_unknown_kind_of_command_is_an_error_that_tells_to_upgrade(kind):
+    with pytest.raises(UnknownCommandError, match="Upgrade this node") as caught:
+        decode_command(json.dumps({"kind": kind}).encode())
+    assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"garbage", b"\xff", b"[]", b"null", b"{}", b'{"kind": "update"}']
+)
+def test_bytes_that_are_no_command_are_an_error(data):
+    with pytest.raises(InvalidCommandError, match="holds no command"):
+        decode_command(data)
+
+
+def test_command_nested_beyond_reason_is_an_error_and_no_crash():
+    with pytest.raises(InvalidCommandError):
+        decode_command(b"[" * 100_000)
+
+
+# -- snapshots
+
+ANSWERED = {"r": Answer(3), "s": Answer(4, ("X",))}
+
+
+def test_snapshot_brings_back_values_and_answers():
+    """Raft §7: the snapshot holds the complete state, and that includes what was answered (§8)."""
+    assert load_snapshot(dump_snapshot(VALUES, ANSWERED)) == (VALUES, ANSWERED)
+
+
+def test_same_state_gives_the_same_snapshot():
+    turned = dict(reversed(VALUES.items())), dict(reversed(ANSWERED.items()))
+    assert dump_snapshot(VALUES, ANSWERED) == dump_snapshot(*turned)
+
+
+def test_snapshot_of_a_newer_format_is_an_error_that_tells_to_upgrade():
+    with pytest.raises(UnknownCommandError, match="snapshot format 2"):
+        load_snapshot(b'{"format": 2}')
+
+
+# -- the double in memory
+
+
+def machine_after(*commands):
+    machine = MemoryStateMachine()
+    for index, command in enumerate(commands, start=1):
+        machine.apply(index, encode_command(command))
+    return machine
+
+
+def test_retry_after_a_snapshot_has_one_effect_and_gets_the_first_answer():
+    first = machine_after(Command("r", {"X": "1"}), Command("s", {"X": "2"}))
+    second = MemoryStateMachine()
+    second.restore(first.snapshot())
+    assert second.apply(3, encode_command(Command("r", {"X": "1"}))) == Answer(1)
+    assert second.values == {"X": Value("2", 2)}
+
+
+def test_machine_sets_resets_and_starts_empty():
+    machine = machine_after(Command("r", {"X": "1", "Y": "1"}), Command("s", reset=("X", "Q")))
+    assert machine.values == {"Y": Value("1", 1)}
+    machine.restore(b"")
+    assert (machine.values, machine.answered) == ({}, {})
+
+
+def test_answers_are_forgotten_after_so_many_entries():
+    machine = MemoryStateMachine()
+    put = encode_command
+    machine.apply(1, put(Command("r", {"X": "1"})))
+    machine.apply(2, put(Command("s", {"X": "2"})))
+    machine.apply(REMEMBERED_ENTRIES + 1, put(Command("t", {"X": "3"})))
+    assert set(machine.answered) == {"s", "t"}
+
+
+def test_machine_that_was_restored_stays_equal_to_one_that_was_not():
+    """Same commands, same bytes: nodes compare the digests of their snapshots."""
+    one, other = machine_after(Command("r"), Command("s")), MemoryStateMachine()
+    one.apply(REMEMBERED_ENTRIES + 1, encode_command(Command("r")))
+    other.restore(one.snapshot())
+    for machine in (one, other):
+        machine.apply(REMEMBERED_ENTRIES + 2, encode_command(Command("t")))
+    assert one.snapshot() == other.snapshot()
