@@ -91,7 +91,13 @@ def _minority(world: World, faults: Faults) -> set[str]:
     leader = max(world.nodes.values(), key=lambda sim: sim.node.state.configuration.index)
     voters = sorted(leader.node.state.configuration.voters)
     spare = (len(voters) - 1) // 2 - len(faults.wiped)
-    return set(world.rng.sample(voters, max(0, spare)))
+    down = set(world.rng.sample(voters, max(0, spare)))
+    # A change of members may not be committed yet: those who have not heard of it count too.
+    configurations = [sim.node.state.configuration for sim in world.nodes.values()]
+    is_survivable = all(
+        each.is_majority(each.voters - down) for each in configurations if each.members
+    )
+    return down if is_survivable else set()
 
 
 def _has_leader(world: World) -> bool:
