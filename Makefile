@@ -30,7 +30,8 @@ check: $(INSTALLED)
 	@echo "== lint-imports: floors"
 	@$(VENV)/bin/lint-imports --no-logo
 	@echo "== makemigrations: models and migrations agree"
-	@$(PYTHON) manage.py makemigrations --check --dry-run raft_config
+	@$(PYTHON) manage.py makemigrations --settings tests.settings \
+		--check --dry-run raft_config
 	@echo "== pytest: function length; branch coverage of core, state_machine and storage"
 	@$(PYTHON) -m pytest -n 2 --cov=raft_config tests/test_gates.py $(COVERED_BY)
 

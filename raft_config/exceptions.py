@@ -15,12 +15,26 @@ RaftConfigError
 |   |-- EntryLostError          certain: not applied; another leader replaced the entry
 |   `-- OutcomeUnknownError     unknown: retry with the same request id
 |-- MembershipError             a change of members was refused
-`-- PeerError                   a peer could not be used
-    |-- PeerUnavailableError    try later
-    `-- PeerRejectedError       fix the secret, the cluster id or the member list
+|-- InvalidMessageError         the sender's fault: a body that no node would write
+|-- PeerError                   a peer could not be used
+|   |-- PeerUnavailableError    try later; whether it got the message is not known
+|   |   `-- PeerUnreachableError   certain: there was no connection, so it got nothing
+|   `-- PeerRejectedError       fix the secret, the cluster id or the member list
+`-- MessageRefusedError         the sender's fault: nothing of its message was used
+    |-- AuthenticationError     401: nothing proves who sent it, or that it is as it was sent
+    |   |-- ClockSkewError      it was signed too long ago, or in the future
+    |   `-- ReplayedError       the same one came before
+    |-- WrongClusterError       412: it is of another cluster that has the same secret
+    |-- MisdirectedError        421: it reached, or came from, another node than was meant
+    |-- UnknownNodeError        404: the sender is no member
+    |-- RemovedNodeError        410: the sender was removed from the cluster
+    |-- InvalidMessageError     400: it is malformed
+    `-- MessageTooLargeError    413: it is larger than any message of this release
 """
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 
 class RaftConfigError(Exception):
@@ -126,6 +140,10 @@ class MembershipError(RaftConfigError):
     """A change of the cluster's members was refused; nothing was stored."""
 
 
+class InvalidMessageError(RaftConfigError):
+    """What was received is not a message of this protocol; nothing of it was used."""
+
+
 class PeerError(RaftConfigError):
     """A peer could not be used."""
 
@@ -136,3 +154,70 @@ class PeerUnavailableError(PeerError):
 
 class PeerRejectedError(PeerError):
     """The peer answered and refused; trying again changes nothing."""
+
+
+class PeerUnreachableError(PeerUnavailableError):
+    """There was no connection to the peer: for certain it received nothing."""
+
+
+class MessageRefusedError(RaftConfigError):
+    """A message was refused; nothing of its body was used.
+
+    The text may go to the sender: until a signature is right it repeats only what the sender said.
+    `caller` (a `transport.auth.Caller`) is who signed, when that is certain: then the refusal can
+    be signed as well.
+    """
+
+    http_status: ClassVar[int] = 400
+
+    def __init__(self, message: str, caller: Any = None) -> None:
+        super().__init__(message)
+        self.caller = caller
+
+
+class AuthenticationError(MessageRefusedError):
+    """Nothing proves who sent the message, or that it is as it was sent."""
+
+    http_status = 401
+
+
+class ClockSkewError(AuthenticationError):
+    """It was signed too long ago, or in the future."""
+
+
+class ReplayedError(AuthenticationError):
+    """The same request was received before."""
+
+
+class WrongClusterError(MessageRefusedError):
+    """It was signed by a node of another cluster that has the same secret."""
+
+    http_status = 412
+
+
+class MisdirectedError(MessageRefusedError):
+    """It reached, or came from, another node than was meant."""
+
+    http_status = 421
+
+
+class UnknownNodeError(MessageRefusedError):
+    """Its sender is no member of the cluster."""
+
+    http_status = 404
+
+
+class RemovedNodeError(MessageRefusedError):
+    """Its sender was removed from the cluster."""
+
+    http_status = 410
+
+
+class InvalidMessageError(MessageRefusedError):
+    """It is not of the form that this release reads."""
+
+
+class MessageTooLargeError(MessageRefusedError):
+    """It is larger than any message of this release."""
+
+    http_status = 413

@@ -106,7 +106,7 @@ class MemoryNode:
         self.handle(Receive(envelope))
 
     def propose(self, *commands: bytes) -> Ticket:
-        """Send commands to the leader, from any node. Raises ProposalError: certainly not stored."""
+        """Send commands to the leader, from any node. Raises ProposalError: not stored."""
         if self.is_leader or self.state.leader_id is None:
             accepted = self.accept(commands)
         else:

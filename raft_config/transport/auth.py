@@ -46,9 +46,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from secrets import token_urlsafe
-from typing import ClassVar, Final, NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
-from raft_config.exceptions import RaftConfigError
+from ..exceptions import (
+    AuthenticationError,
+    ClockSkewError,
+    MessageRefusedError,
+    MisdirectedError,
+    ReplayedError,
+    WrongClusterError,
+)
 
 Body: TypeAlias = bytes | Callable[[], bytes]
 """The raw bytes, or what reads them once the headers have been proved; its errors pass through."""
@@ -66,44 +73,6 @@ _SIGNATURE: Final = re.compile(r"raft=:[A-Za-z0-9+/]{43}=:")
 
 _ENVELOPE: Final = ("Content-Digest", "Raft-Cluster", "Raft-Sender", "Raft-Receiver")
 _PURPOSE: Final = b"raft_config: messages between nodes, version 1"
-
-
-class MessageRefusedError(RaftConfigError):
-    """A message was refused; nothing of its body was used.
-
-    The text may go to the sender: until a signature is right it repeats only what the sender said.
-    `caller` is who signed, when that is certain: then the refusal can be signed as well.
-    """
-
-    http_status: ClassVar[int] = 401
-
-    def __init__(self, message: str, caller: Caller | None = None) -> None:
-        super().__init__(message)
-        self.caller = caller
-
-
-class AuthenticationError(MessageRefusedError):
-    """Nothing proves who sent the message, or that it is as it was sent."""
-
-
-class ClockSkewError(AuthenticationError):
-    """It was signed too long ago, or in the future."""
-
-
-class ReplayedError(AuthenticationError):
-    """The same request was received before."""
-
-
-class WrongClusterError(MessageRefusedError):
-    """It was signed by a node of another cluster that has the same secret."""
-
-    http_status = 412
-
-
-class MisdirectedError(MessageRefusedError):
-    """It reached, or came from, another node than was meant."""
-
-    http_status = 421
 
 
 @dataclass(frozen=True)
@@ -367,7 +336,11 @@ def _match(headers: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> r
 
 
 def _check_body(claims: _Claims, caller: Caller, body: Body) -> None:
-    content = body if isinstance(body, bytes) else body()
+    try:
+        content = body if isinstance(body, bytes) else body()
+    except MessageRefusedError as error:
+        error.caller = caller
+        raise
     if not hmac.compare_digest(_digest(content), claims.digest):
         raise AuthenticationError(
             f"The body is not the one that node {caller.node_id!r} signed. Look for a proxy that "

@@ -1,0 +1,21 @@
+"""What `manage.py check` says before a node loses a vote. Importing this registers the checks.
+
+E refuses to start; W is told. Where a number has both, it is an E in a cluster, and a W for a node
+alone, which has no votes to lose. Ids are never used for another problem.
+
+    configuration   E001 RAFT_CONFIG   E002 its secrets   E003 its timeouts   E004 its members
+                    E005 its SETTINGS  W020 timeouts out of proportion  W021 http beyond loopback
+                    W022 URL is not what PEERS says
+    database        E006 unsupported   E/W007 not IMMEDIATE   E/W008 not WAL   E/W009 not FULL
+                    E/W010 in memory   E/W013 synchronous_commit off   E015 router
+                    E016 not migrated there   E017 a mirror of another alias
+    live            E/W011 not WAL   E/W012 not FULL   E/W013 synchronous_commit off
+                    E/W014 fsync off   E018 another node's tables
+    celery          W023 a queue that is not this node's own
+
+The live ones ask the database: `manage.py check --database default`, or `migrate`.
+"""
+
+from . import configuration, database, live, queues
+
+__all__ = ["configuration", "database", "live", "queues"]

@@ -1,0 +1,40 @@
+"""`manage.py raft_tick`: drive this node without Celery."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
+
+from ...conf import get_config
+from ...joining import join_cluster
+from ...node import get_node
+
+
+class Command(BaseCommand):
+    """Runs until it is told to stop."""
+
+    help = "Drive this node without Celery, until SIGTERM or Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--seconds", type=float, help="stop after so many seconds")
+
+    def handle(self, *_: Any, seconds: float | None = None, **__: Any) -> None:
+        stop = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        interval = get_config().tick_interval_seconds
+        node = get_node()
+        end = None if seconds is None else node.clock() + seconds
+        try:
+            while not stop.is_set() and (end is None or node.clock() < end):
+                close_old_connections()
+                join_cluster()
+                node.run_for(interval)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            node.close()

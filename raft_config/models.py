@@ -1,0 +1,177 @@
+"""The tables of a node: fields and constraints, no logic.
+
+Only `raft_config.storage` writes them; the admin shows them and never edits. Structured parts (what
+belongs to a role, configurations) are JSON texts in ASCII, not a database's JSON type: PostgreSQL's
+would reorder a leader's peers, and so what is sent to whom first.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+NODE_ROW = 1
+"""The primary key of the one row of `Node` and of `Snapshot`."""
+
+MAX_NAME_CHARACTERS = 255
+"""Of names, request ids and node ids: what every database can index."""
+
+
+class Node(models.Model):
+    """The node itself, in one row, which is also its lock. The names are those of `NodeState`."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=NODE_ROW)
+    node_id = models.TextField()
+    incarnation = models.TextField()
+    version = models.PositiveIntegerField()
+    role = models.TextField()
+    role_data = models.TextField()
+    current_term = models.PositiveBigIntegerField()
+    voted_for = models.TextField(null=True)  # noqa: DJ001 - no vote is not a vote for ""
+    last_log_index = models.PositiveBigIntegerField()
+    last_log_term = models.PositiveBigIntegerField()
+    commit_index = models.PositiveBigIntegerField()
+    last_applied = models.PositiveBigIntegerField()
+    configuration = models.TextField()
+    previous_configuration = models.TextField()
+    snapshot_index = models.PositiveBigIntegerField()
+    unsnapshotted_bytes = models.PositiveBigIntegerField()
+    incoming = models.TextField(blank=True, default="")
+    may_lead = models.BooleanField()
+    base_index = models.PositiveBigIntegerField(default=0)
+    """The last entry that was compacted away; with its term, which must stay known."""
+    base_term = models.PositiveBigIntegerField(default=0)
+    halted_by = models.TextField(blank=True, default="")
+    """Why this release cannot apply the entry after last_applied; "" if nothing is wrong."""
+
+    class Meta:
+        """One row; the indexes in their order."""
+
+        verbose_name = "node"
+        verbose_name_plural = "node"
+        constraints = (
+            models.CheckConstraint(condition=Q(id=NODE_ROW), name="raft_config_one_node"),
+            models.CheckConstraint(
+                condition=Q(last_applied__lte=F("commit_index"))
+                & Q(commit_index__lte=F("last_log_index")),
+                name="raft_config_indexes_in_order",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.node_id}: {self.role} in term {self.current_term}"
+
+
+class LogEntry(models.Model):
+    """A command, a configuration, or (neither) the no-op that opens a term."""
+
+    index = models.PositiveBigIntegerField(primary_key=True)
+    term = models.PositiveBigIntegerField()
+    command = models.BinaryField(default=b"")
+    configuration = models.TextField(blank=True, default="")
+
+    class Meta:
+        """In the order of the log."""
+
+        verbose_name = "log entry"
+        verbose_name_plural = "log entries"
+        ordering = ("index",)
+
+    def __str__(self) -> str:
+        return f"{self.index} of term {self.term}"
+
+
+class Member(models.Model):
+    """A mirror of the configuration that counts, for people to look at: nothing reads it here."""
+
+    node_id = models.CharField(max_length=MAX_NAME_CHARACTERS, primary_key=True)
+    address = models.TextField(blank=True)
+    voter = models.BooleanField()
+    promote = models.BooleanField()
+    incarnation = models.TextField(blank=True)
+    version = models.PositiveIntegerField()
+
+    class Meta:
+        """By id, as in a configuration."""
+
+        ordering = ("node_id",)
+
+    def __str__(self) -> str:
+        return self.node_id
+
+
+class Snapshot(models.Model):
+    """What identifies the latest complete snapshot; its bytes are in chunks."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=NODE_ROW)
+    last_included_index = models.PositiveBigIntegerField()
+    last_included_term = models.PositiveBigIntegerField()
+    configuration = models.TextField()
+    size_bytes = models.PositiveBigIntegerField()
+    digest = models.TextField()
+
+    class Meta:
+        """One row, or none."""
+
+        constraints = (
+            models.CheckConstraint(condition=Q(id=NODE_ROW), name="raft_config_one_snapshot"),
+        )
+
+    def __str__(self) -> str:
+        return f"through {self.last_included_index} of term {self.last_included_term}"
+
+
+class SnapshotChunk(models.Model):
+    """A part of the latest snapshot, or of the one that is being received.
+
+    Rows, because neither database reads or extends a part of one large value cheaply; and what was
+    received becomes the snapshot without being written a second time.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    incoming = models.BooleanField()
+    offset = models.PositiveBigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        """Each byte once."""
+
+        constraints = (
+            models.UniqueConstraint(fields=("incoming", "offset"), name="raft_config_chunk_offset"),
+        )
+
+    def __str__(self) -> str:
+        return f"from byte {self.offset}"
+
+
+class StoredValue(models.Model):
+    """The JSON text of a setting, and the index of the entry that set it."""
+
+    name = models.CharField(max_length=MAX_NAME_CHARACTERS, primary_key=True)
+    text = models.TextField()
+    index = models.PositiveBigIntegerField()
+
+    class Meta:
+        """As people say it: a value."""
+
+        verbose_name = "value"
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AnsweredRequest(models.Model):
+    """What became of a request, so that a retry has one effect and gets the first answer."""
+
+    request_id = models.CharField(max_length=MAX_NAME_CHARACTERS, primary_key=True)
+    index = models.PositiveBigIntegerField(unique=True)
+    conflicts = models.TextField(default="[]")
+
+    class Meta:
+        """Oldest first: the order in which they are forgotten."""
+
+        ordering = ("index",)
+
+    def __str__(self) -> str:
+        return f"{self.request_id} at {self.index}"

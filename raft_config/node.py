@@ -1,0 +1,383 @@
+"""A node at work: lock, load, step, save, commit, send, in whichever process an event arrives.
+
+    receive   a peer's message, in a web worker; the reply is the HTTP body
+    tick      the passage of time, in the Celery worker or `manage.py raft_tick`
+    propose   a command, in whichever process holds the leader's request
+
+All doors lead through `_take`, and every process of the node does the same over the same row. What
+may *not* live here: rules of Raft (`core`), SQL (`storage`), bytes on the wire (`transport`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+
+from django.db import connections
+
+from . import signals
+from .conf import RaftConfig, get_config
+from .core.commit import Outcome, outcome_of
+from .core.configuration import Configuration, Member, initial_configuration
+from .core.effects import (
+    Accepted,
+    Effect,
+    LeaderChanged,
+    MembershipChanged,
+    PeerRejected,
+    ReadAborted,
+    ReadConfirmed,
+    Refusal,
+    Refused,
+    Removed,
+    Reply,
+    RoleChanged,
+    Send,
+)
+from .core.events import (
+    AddLearner,
+    AllowLeadership,
+    Event,
+    MembershipChange,
+    Propose,
+    Read,
+    Receive,
+    Tick,
+)
+from .core.messages import Envelope
+from .core.raft import next_deadline
+from .core.state import NodeState, new_node
+from .exceptions import (
+    EntryLostError,
+    InvalidCommandError,
+    InvariantViolatedError,
+    MembershipError,
+    NotLeaderError,
+    OutcomeUnknownError,
+    RaftConfigError,
+    UnavailableError,
+)
+from .reader import publish_version
+from .storage import DatabaseStorage
+from .transport.courier import Courier, Transport
+
+logger = logging.getLogger("raft_config")
+
+POLL_SECONDS = 0.01
+"""How often to look whether another process of this node has brought what is waited for."""
+
+REACHABILITY_SECONDS = 2.0
+"""How often a driver asks the node's own URL whether it answers (DESIGN §2.10)."""
+
+FAILED_PINGS = 2
+"""So many in a row, and the node neither campaigns nor leads."""
+
+UNSTORED = (Refusal.OVERLOADED, Refusal.TRANSFERRING, Refusal.CHANGE_PENDING)
+
+
+class Node:
+    """One node, as seen from one process. All state is in its database."""
+
+    def __init__(
+        self,
+        config: RaftConfig,
+        transport: Transport,
+        *,
+        clock: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.config = config
+        self.node_id = config.node_id
+        self.clock = clock
+        self.jitter = jitter
+        self.transport = transport
+        self.storage = DatabaseStorage(config.database, self._first_state)
+        self.courier = Courier(transport, self._take_reply)
+        self._reads: dict[str, int | None] = {}
+        self._failed_pings = 0
+        self._next_ping_at = 0.0
+
+    def _first_state(self) -> NodeState:
+        """What a node knows when its database is new: the first members, and a new incarnation."""
+        timing = self.config.timing
+        if self.config.join:
+            configuration = Configuration()
+        else:
+            peers = self.config.peers or {self.node_id: self.config.url}
+            configuration = initial_configuration(
+                Member(node_id, address) for node_id, address in peers.items()
+            )
+        alone = configuration.voters == {self.node_id}
+        wait = 0.0 if alone else timing.election_timeout_seconds * (1 + self.jitter())
+        return new_node(
+            self.node_id,
+            configuration,
+            incarnation=uuid.uuid4().hex,
+            election_deadline=self.clock() + wait,
+        )
+
+    @property
+    def state(self) -> NodeState:
+        """What the node's database says now."""
+        return self.storage.load() or self._take(Tick())[0]
+
+    @property
+    def incarnation(self) -> str:
+        """The life of this node's database."""
+        return self.state.incarnation
+
+    # -- the doors
+
+    def receive(self, envelope: Envelope) -> Envelope:
+        """Take a peer's request in; what is returned may be sent, it rests on what is committed."""
+        _, effects = self._take(Receive(envelope))
+        reply = next((each for each in effects if isinstance(each, Reply)), None)
+        if reply is None:
+            raise InvalidCommandError("This is the answer to a message, not a message to answer.")
+        return reply.envelope
+
+    def tick(self) -> float:
+        """Do what is due; returns the instant when something will be, by the node's clock."""
+        state = self.storage.load()
+        longest_wait = 2 * self.config.timing.election_timeout_seconds
+        if state is not None:
+            # A process may have died between its commit and telling the others of it.
+            publish_version(self.config, state.last_applied)
+            due = next_deadline(state)
+            if self.clock() < due <= self.clock() + longest_wait:
+                return due
+        state, _ = self._take(Tick())
+        return next_deadline(state)
+
+    def run_for(self, seconds: float) -> None:
+        """Drive the node: tick whenever something is due, until the time is over."""
+        end = self.clock() + seconds
+        longest_sleep = self.config.timing.heartbeat_interval_seconds
+        self.check_reachability()
+        while (now := self.clock()) < end:
+            due = self.tick()
+            self.check_reachability()
+            time.sleep(max(0.0, min(due - now, end - now, longest_sleep)))
+
+    def propose(self, commands: Sequence[bytes], *, timeout_seconds: float) -> Accepted:
+        """Append commands as leader, and wait until the last of them is applied here.
+
+        Raises NotLeaderError, UnavailableError, InvalidCommandError (certainly not stored),
+        EntryLostError (certainly not applied), OutcomeUnknownError.
+        """
+        if self._is_alone():
+            self.tick()
+        accepted = self._ask(Propose(tuple(commands)))
+        self.wait_applied(accepted.index + len(commands) - 1, accepted.term, timeout_seconds)
+        return accepted
+
+    def change_members(self, change: MembershipChange, *, timeout_seconds: float) -> Accepted:
+        """Change the members as leader, and wait until that is applied here; raises as `propose`."""
+        accepted = self._ask(change)
+        self.wait_applied(accepted.index, accepted.term, timeout_seconds)
+        return accepted
+
+    def join(self, node_id: str, address: str, incarnation: str) -> Accepted | None:
+        """Let a newcomer in as a learner; None if it is a member already."""
+        member = self.state.configuration.by_id.get(node_id)
+        if member is not None and member.incarnation in ("", incarnation):
+            return None
+        if member is not None:
+            raise MembershipError(
+                f"Node {node_id} was a member with another database. "
+                f"Remove it first, then let it join again."
+            )
+        change = AddLearner(node_id, address, incarnation)
+        return self.change_members(change, timeout_seconds=self.config.write_timeout_seconds)
+
+    def read_index(self, *, timeout_seconds: float) -> int:
+        """The index that answers a linearizable read now, proven by a round of heartbeats.
+
+        Raises NotLeaderError, UnavailableError; a retry begins a fresh round.
+        """
+        if self._is_alone():
+            self.tick()
+        read_id = uuid.uuid4().hex
+        deadline = self.clock() + timeout_seconds
+        self._reads[read_id] = None
+        try:
+            state, effects = self._take(Read(read_id))
+            refused = next((each for each in effects if isinstance(each, Refused)), None)
+            if refused is not None:
+                raise error_for(refused, state)
+            while (index := self._reads.get(read_id)) is None:
+                if read_id not in self._reads or self.clock() > deadline:
+                    raise UnavailableError("No majority answered in time; try again later.")
+                self.courier.wait(self.courier.stepped, POLL_SECONDS)
+            return index
+        finally:
+            self._reads.pop(read_id, None)
+
+    def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
+        """Wait until (`index`, `term`) is applied here. Raises EntryLostError, OutcomeUnknownError."""
+        deadline = self.clock() + timeout_seconds
+        while True:
+            seen = self.courier.stepped
+            outcome = outcome_of(self.state, self.storage.log, index, term)
+            if outcome in (Outcome.APPLIED, Outcome.COMPACTED):
+                return
+            if outcome is Outcome.LOST:
+                raise EntryLostError(index, term)
+            if self.clock() > deadline:
+                raise OutcomeUnknownError(f"at index {index}")
+            self.courier.wait(seen, POLL_SECONDS)
+
+    def wait_until_applied(self, index: int, timeout_seconds: float) -> bool:
+        """Wait until this node has applied `index`; whether it came to that in time."""
+        deadline = self.clock() + timeout_seconds
+        while self.storage.version() < index:
+            if self.clock() > deadline:
+                return False
+            self.courier.wait(self.courier.stepped, POLL_SECONDS)
+        return True
+
+    def check_reachability(self) -> None:
+        """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10)."""
+        if not self.config.url or self.clock() < self._next_ping_at:
+            return
+        self._next_ping_at = self.clock() + REACHABILITY_SECONDS
+        timeout = self.config.rpc_timeout_seconds
+        try:
+            self.transport.call(self.node_id, self.config.url, "ping", {}, timeout)
+            self._failed_pings = 0
+        except RaftConfigError as error:
+            self._failed_pings += 1
+            logger.debug("Own URL %s does not answer: %s", self.config.url, error)
+        allowed = self._failed_pings < FAILED_PINGS
+        if self.state.may_lead != allowed:
+            logger.warning(
+                "Own URL %s %s",
+                self.config.url,
+                "answers again; may lead" if allowed else "does not answer; will not lead",
+            )
+            self._take(AllowLeadership(allowed))
+
+    def address_of(self, node_id: str) -> str:
+        """Where a member is found, "" for a stranger."""
+        member = self.state.configuration.by_id.get(node_id)
+        return member.address if member else self.config.peers.get(node_id, "")
+
+    def close(self) -> None:
+        """End the threads of this process."""
+        self.courier.close()
+
+    def take(self, event: Event) -> None:
+        """Take in an event that is answered by nothing but its effects."""
+        self._take(event)
+
+    # -- the corridor
+
+    def _take(self, event: Event, *, likely_durable: bool = True) -> tuple[NodeState, list[Effect]]:
+        """Step, save and commit; then send."""
+        before, after, effects = self.storage.perform(
+            event,
+            settings=self.config.timing,
+            now=self.clock(),
+            jitter=self.jitter(),
+            likely_durable=likely_durable and not isinstance(event, (Tick, Read)),
+        )
+        if after.last_applied != before.last_applied:
+            publish_version(self.config, after.last_applied)
+        for effect in effects:
+            self._carry_out(effect, after)
+        return after, effects
+
+    def _take_reply(self, envelope: Envelope) -> None:
+        """Step what a peer answered; on the courier's thread, which has a connection of its own."""
+        try:
+            self._take(Receive(envelope), likely_durable=False)
+        finally:
+            connections[self.config.database].close_if_unusable_or_obsolete()
+
+    def _ask(self, event: Event) -> Accepted:
+        """Take a proposal or a change in. Raises what says that it is certainly not stored."""
+        state, effects = self._take(event)
+        for effect in effects:
+            if isinstance(effect, Accepted):
+                return effect
+            if isinstance(effect, Refused):
+                raise error_for(effect, state)
+        raise InvariantViolatedError("A proposal was neither accepted nor refused.")
+
+    def _carry_out(self, effect: Effect, state: NodeState) -> None:
+        if isinstance(effect, Send):
+            member = state.configuration.by_id.get(effect.envelope.recipient)
+            if member is not None and member.address:
+                self.courier.post(effect.envelope, member.address)
+        elif isinstance(effect, ReadConfirmed) and effect.read_id in self._reads:
+            self._reads[effect.read_id] = effect.index
+        elif isinstance(effect, ReadAborted):
+            self._reads.pop(effect.read_id, None)
+        else:
+            announce(self.node_id, effect)
+
+    def _is_alone(self) -> bool:
+        """A cluster of one that does not lead yet needs no driver: it elects itself on first use."""
+        state = self.state
+        return not state.is_leader and state.configuration.voters == {self.node_id}
+
+
+def error_for(refused: Refused, state: NodeState) -> RaftConfigError:
+    """The error that tells the caller of a refusal what to do."""
+    text = f"Not stored: {refused.refusal.value}."
+    if refused.refusal is Refusal.NOT_LEADER:
+        return NotLeaderError(refused.leader_id, state.current_term)
+    if refused.refusal in UNSTORED:
+        return UnavailableError(text)
+    if refused.refusal in (Refusal.TOO_LARGE, Refusal.EMPTY, Refusal.UNSUPPORTED):
+        return InvalidCommandError(text)
+    return MembershipError(text)
+
+
+def announce(node_id: str, effect: Effect) -> None:
+    """Tell the log and the listeners what an operator wants to know; nothing of it per heartbeat."""
+    if isinstance(effect, RoleChanged):
+        level = logging.INFO if effect.role in ("leader", "follower") else logging.DEBUG
+        facts = {"node": node_id, "term": effect.term}
+        logger.log(
+            level, "Node %s became %s in term %d", node_id, effect.role, effect.term, extra=facts
+        )
+        signals.role_changed.send_robust(Node, role=effect.role, term=effect.term)
+    elif isinstance(effect, LeaderChanged):
+        leader = effect.leader_id or "nobody"
+        facts = {"node": node_id, "term": effect.term}
+        logger.info("Node %s sees %s lead term %d", node_id, leader, effect.term, extra=facts)
+        signals.leader_changed.send_robust(Node, leader_id=effect.leader_id, term=effect.term)
+    elif isinstance(effect, MembershipChanged):
+        names = ", ".join(effect.configuration.by_id) or "none"
+        logger.info("Node %s: the members are %s", node_id, names, extra={"node": node_id})
+        signals.membership_changed.send_robust(Node, configuration=effect.configuration)
+    elif isinstance(effect, PeerRejected):
+        logger.warning(
+            "Node %s has another database than the members know: remove it, then add it again",
+            effect.node_id,
+        )
+    elif isinstance(effect, Removed):
+        logger.warning("Node %s was removed from the cluster, says %s", node_id, effect.by)
+
+
+_lock = threading.Lock()
+_nodes: dict[tuple[int, int], Node] = {}
+
+
+def get_node() -> Node:
+    """This process's one `Node`, made anew after a fork or a change of the settings."""
+    from .transport.client import transport_for
+
+    config = get_config()
+    key = (os.getpid(), id(config))
+    with _lock:
+        if key not in _nodes:
+            _nodes.clear()
+            _nodes[key] = Node(config, transport_for(config))
+        return _nodes[key]

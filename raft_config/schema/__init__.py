@@ -1,0 +1,17 @@
+"""Declared settings.
+
+In here, from the ground up:
+
+strict        JSON that every node reads alike
+fields        form fields of our own
+kinds         the types: stored as, taken from, edited with
+setting       `Setting`: clean, encode, decode, formfield
+declarations  RAFT_CONFIG["SETTINGS"] by name
+"""
+
+from .declarations import declared, problems
+from .kinds import KINDS, Kind
+from .setting import Setting
+from .strict import SchemaError
+
+__all__ = ["KINDS", "Kind", "SchemaError", "Setting", "declared", "problems"]

@@ -1,0 +1,103 @@
+"""JSON that every node reads as the same value, or SchemaError.
+
+No NaN, no integer beyond 64 bits, no name twice, nothing too deep, no half characters: what one
+JSON library takes and another one refuses, or reads otherwise, is refused here by all.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..exceptions import RaftConfigError
+
+MAX_JSON_DEPTH: Final = 32
+MAX_INTEGER: Final = 2**63 - 1
+
+
+class SchemaError(RaftConfigError):
+    """A declaration is wrong, or a value or its text does not fit the declared type."""
+
+
+def require_json(value: object, depth: int = 0) -> None:
+    """Raise SchemaError unless JSON can hold the value, and all nodes read it alike."""
+    if depth > MAX_JSON_DEPTH:
+        raise SchemaError(f"is nested more than {MAX_JSON_DEPTH} deep")
+    if isinstance(value, dict):
+        for key, each in value.items():
+            require_text(key)
+            require_json(each, depth + 1)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            require_json(each, depth + 1)
+    elif value is not None:
+        _require_scalar(value)
+
+
+def _require_scalar(value: object) -> None:
+    for python_type, check in _SCALARS.items():
+        if isinstance(value, python_type):
+            check(value)
+            return
+    raise SchemaError(f"holds a {type(value).__name__}, which JSON cannot")
+
+
+def require_bool(value: object) -> bool:
+    """The value, if it is True or False."""
+    if not isinstance(value, bool):
+        raise SchemaError("must be true or false")
+    return value
+
+
+def require_text(value: object) -> str:
+    """The value, if every database stores it and every browser shows it."""
+    if not isinstance(value, str):
+        raise SchemaError("must be text")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise SchemaError("holds a NUL or half a character")
+    return value
+
+
+def require_integer(value: object) -> int:
+    """The value, if it is a whole number of 64 bits, and no bool."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SchemaError("must be a whole number")
+    if abs(value) > MAX_INTEGER:
+        raise SchemaError(f"must be between -{MAX_INTEGER} and {MAX_INTEGER}")
+    return value
+
+
+def require_finite(value: object) -> float:
+    """The value, if it is a float, and neither infinite nor NaN."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        raise SchemaError("must be a finite number")
+    return value
+
+
+# bool before int, of which it is a subclass.
+_SCALARS: Final[dict[type, Callable[[object], object]]] = {
+    bool: require_bool,
+    str: require_text,
+    int: require_integer,
+    float: require_finite,
+}
+
+
+def parse_json(text: str) -> Any:
+    """The content of a JSON text."""
+    try:
+        found = json.loads(text, object_pairs_hook=_no_duplicates)
+    # Not JSON, or an integer of thousands of digits; no text at all; nested too deep.
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SchemaError("is no JSON") from error
+    require_json(found)
+    return found
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise SchemaError("has a name twice")
+    return found

@@ -1,0 +1,128 @@
+"""A read-only picture of the cluster, as this node sees it now; it asks nobody."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+
+from .core.configuration import Member
+from .core.state import Leader, NodeState
+from .node import get_node
+
+
+class Health(Enum):
+    """How the cluster is, as far as this node can tell."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    NO_QUORUM = "no quorum"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """One member. What only the leader knows is None elsewhere."""
+
+    node_id: str
+    address: str
+    is_voter: bool
+    is_leader: bool
+    is_self: bool
+    match_index: int | None
+    lag_entries: int | None
+    last_contact_seconds: float | None
+    is_up: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """What this node knows. Indexes count entries of the log, from 1."""
+
+    node_id: str
+    role: str
+    term: int
+    leader_id: str | None
+    commit_index: int
+    last_applied: int
+    last_log_index: int
+    snapshot_index: int
+    halted_by: str
+    members: tuple[MemberStatus, ...]
+    health: Health
+    quorum: str
+
+
+def read() -> ClusterStatus:
+    """The picture from this node's own database."""
+    node = get_node()
+    state = node.state
+    now = node.clock()
+    timeout = node.config.timing.election_timeout_seconds
+    members = tuple(
+        _member_status(member, state, now, timeout) for member in state.configuration.members
+    )
+    health, quorum = _quorum(state, members)
+    return ClusterStatus(
+        node_id=state.node_id,
+        role=state.role.name,
+        term=state.current_term,
+        leader_id=state.leader_id,
+        commit_index=state.commit_index,
+        last_applied=state.last_applied,
+        last_log_index=state.last_log_index,
+        snapshot_index=state.snapshot_index,
+        halted_by=node.storage.halted_by(),
+        members=members,
+        health=health,
+        quorum=quorum,
+    )
+
+
+def _member_status(member: Member, state: NodeState, now: float, timeout: float) -> MemberStatus:
+    is_self = member.node_id == state.node_id
+    match_index = last_contact = None
+    is_up: bool | None = None
+    if is_self:
+        match_index, is_up = state.last_log_index, True
+    elif isinstance(state.role, Leader):
+        progress = state.role.progress[member.node_id]
+        match_index = progress.match_index
+        last_contact = max(0.0, now - progress.contact_at)
+        is_up = last_contact < timeout
+    return MemberStatus(
+        node_id=member.node_id,
+        address=member.address,
+        is_voter=member.voter,
+        is_leader=member.node_id == state.leader_id,
+        is_self=is_self,
+        match_index=match_index,
+        lag_entries=None if match_index is None else state.last_log_index - match_index,
+        last_contact_seconds=last_contact,
+        is_up=is_up,
+    )
+
+
+def _quorum(state: NodeState, members: tuple[MemberStatus, ...]) -> tuple[Health, str]:
+    """In words: how many voters are up, and how many more may be lost."""
+    if state.leader_id is None:
+        return Health.NO_QUORUM, f"Node {state.node_id} knows of no leader: no change can be made."
+    if not state.is_leader:
+        return Health.HEALTHY, f"Node {state.leader_id} leads; it knows who is up."
+    voters = [member for member in members if member.is_voter]
+    up = sum(bool(member.is_up) for member in voters)
+    spare = up - state.configuration.majority
+    counted = f"{up} of {len(voters)} voters are up"
+    if spare < 0:
+        return Health.NO_QUORUM, f"{counted}: no change can be made."
+    health = Health.HEALTHY if up == len(members) else Health.DEGRADED
+    if spare == 0 and len(voters) > 1:
+        return health, f"{counted}: one more loss stops changes."
+    return health, f"{counted}."
+
+
+def wait_for_leader(timeout_seconds: float) -> str | None:
+    """The leader's id once this node knows one, or None when the time is over."""
+    deadline = time.monotonic() + timeout_seconds
+    while (leader_id := get_node().state.leader_id) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return leader_id

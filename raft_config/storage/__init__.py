@@ -1,0 +1,31 @@
+"""The only writer of the node's tables (`raft_config.models`).
+
+`database` is the door, `transaction` one event on its way through it, `durability` what a commit
+costs; `log`, `machine` and `codec` are the tables. `sqlite_database` and `RaftRouter` are for a
+project's settings module, which no model can be imported in: so the rest is imported when used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .routing import RaftRouter, sqlite_database
+
+if TYPE_CHECKING:
+    from .database import DatabaseStorage
+    from .machine import check_command, stored_values
+
+__all__ = ["DatabaseStorage", "RaftRouter", "check_command", "sqlite_database", "stored_values"]
+
+_NEEDS_MODELS = {
+    "DatabaseStorage": ".database",
+    "check_command": ".machine",
+    "stored_values": ".machine",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_MODELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_NEEDS_MODELS[name], __name__), name)

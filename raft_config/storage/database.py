@@ -1,0 +1,127 @@
+"""A node's database: lock, load, step, save, commit (DESIGN §2).
+
+    BEGIN (SQLite: IMMEDIATE) | SELECT the node's row FOR UPDATE | step | save | COMMIT
+
+Any number of processes and threads may do this at once; the row's lock makes them one node. What is
+returned may be sent: it has been committed. What may *not* live here: rules of Raft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from ..core import corridor
+from ..core.configuration import Configuration
+from ..core.effects import Effect
+from ..core.events import Event
+from ..core.settings import RaftSettings
+from ..core.state import NodeState
+from ..models import NODE_ROW, Node
+from ..state_machine import Answer, Value
+from .codec import STATE_COLUMNS, Columns, decode_state, encode_state
+from .durability import DurabilityNeededError, relaxed_commits
+from .log import DatabaseLog, first_of
+from .machine import DatabaseMachine
+from .transaction import Transaction, mirror_members
+
+ROW_COLUMNS = (*STATE_COLUMNS, "base_index", "base_term", "halted_by")
+
+Performed = tuple[NodeState, NodeState, list[Effect]]
+"""The state before an event, the state after it, and what may now be sent."""
+
+
+class DatabaseStorage:
+    """The storage of one node; one object per process and alias serves all threads."""
+
+    def __init__(self, alias: str, node_defaults: Callable[[], NodeState]) -> None:
+        """`node_defaults` makes the state of a node that has no row; the first one stored wins."""
+        self.alias = alias
+        self.node_defaults = node_defaults
+        self.log = DatabaseLog(alias)
+        self._machine = DatabaseMachine(alias)
+
+    # -- the one way to change anything
+
+    def perform(
+        self,
+        event: Event,
+        *,
+        settings: RaftSettings,
+        now: float,
+        jitter: float,
+        likely_durable: bool,
+    ) -> Performed:
+        """Take one event through, and commit.
+
+        `likely_durable` is a guess: when wrong it costs time, never safety. Nothing is kept if this
+        raises: InvariantViolatedError, a database's error, or RuntimeError within `atomic`.
+        """
+
+        def perform(*, flush: bool) -> Performed:
+            with transaction.atomic(using=self.alias, durable=True):
+                stored = self._begin(will_flush=flush)
+                before = stored.state
+                effects = corridor.perform(stored, event, settings=settings, now=now, jitter=jitter)
+            return before, stored.state, effects
+
+        if not likely_durable:
+            try:
+                with relaxed_commits(self.alias) as is_relaxed:
+                    return perform(flush=not is_relaxed)
+            except DurabilityNeededError:
+                pass  # rolled back, and nothing was sent: the same step again, durably
+        return perform(flush=True)
+
+    def _begin(self, *, will_flush: bool) -> Transaction:
+        row = first_of(self._locked_row())
+        if row is not None:
+            return Transaction(self.alias, row, will_flush=will_flush)
+        if not will_flush:
+            raise DurabilityNeededError
+        return Transaction(self.alias, self._create_row(), will_flush=True, must_flush=True)
+
+    def _locked_row(self) -> QuerySet[Node, Columns]:
+        # Before anything else is read: two workers must never answer from the same vote (§2.1).
+        rows: QuerySet[Node, Columns] = self._row().select_for_update().values(*ROW_COLUMNS)
+        return rows
+
+    def _create_row(self) -> Columns:
+        columns = encode_state(self.node_defaults())
+        # A second process waits here for the first one's commit, and then takes what that stored.
+        Node.objects.using(self.alias).bulk_create([Node(**columns)], ignore_conflicts=True)
+        row = self._locked_row().get()
+        mirror_members(self.alias, Configuration(), decode_state(row).configuration)
+        return row
+
+    # -- looking, without the lock
+
+    def load(self) -> NodeState | None:
+        """The state as it was committed last; None while there is no row."""
+        row = first_of(self._row().values(*STATE_COLUMNS))
+        return decode_state(row) if row is not None else None
+
+    def version(self) -> int:
+        """last_applied: the values are those of the log up to there."""
+        return first_of(self._row().values_list("last_applied", flat=True)) or 0
+
+    def values(self, names: Iterable[str] | None = None) -> dict[str, Value]:
+        """The values of these names that are set, or all of them."""
+        return self._machine.values(names)
+
+    def answer(self, request_id: str) -> Answer | None:
+        """What became of a request, while the state machine remembers it."""
+        return self._machine.answer(request_id)
+
+    def result(self, index: int) -> Answer | None:
+        """The answer of the entry at `index`; None also for a retry: its answer is the first's."""
+        return self._machine.result(index)
+
+    def halted_by(self) -> str:
+        """Why nothing more is applied here; "" when nothing is wrong."""
+        return first_of(self._row().values_list("halted_by", flat=True)) or ""
+
+    def _row(self) -> QuerySet[Node]:
+        return Node.objects.using(self.alias).filter(pk=NODE_ROW)

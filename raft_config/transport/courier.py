@@ -1,0 +1,124 @@
+"""Carries messages to the peers from a pool of threads, so that a dead peer never delays a live one.
+
+The threads of the pool speak HTTP and nothing else. What comes back is handed, one reply at a
+time, to a single further thread, which steps it through the node's database; whoever waits for
+the effect of a reply sleeps until that thread has stepped one more.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from ..core.messages import Envelope
+from ..exceptions import PeerError, PeerRejectedError
+
+logger = logging.getLogger("raft_config")
+
+THREADS_PER_PEER = 4
+"""A peer that hangs holds a heartbeat and a batch at most, twice over; the rest serve the others."""
+
+MAX_UNDER_WAY = 2 * THREADS_PER_PEER
+"""Messages to one peer that wait or are being posted; a further one is dropped, as by a network."""
+
+
+class Transport(Protocol):
+    """How a message reaches a peer, and its reply comes back."""
+
+    def send(self, envelope: Envelope, base_url: str) -> Envelope:
+        """Post a message; the peer's reply. Raises PeerUnavailableError, PeerRejectedError."""
+
+    def call(
+        self,
+        receiver_id: str,
+        base_url: str,
+        name: str,
+        payload: dict[str, object],
+        timeout_seconds: float,
+    ) -> dict[str, object]:
+        """Ask for one of: propose, read_index, join, ping. Raises the error that the reply names."""
+
+    def identify(self, base_url: str) -> str:
+        """The id of the node found there. Raises PeerUnavailableError, PeerRejectedError."""
+
+
+class Courier:
+    """One per process. Started on first use, so after a fork; `close` ends its threads."""
+
+    def __init__(self, transport: Transport, on_reply: Callable[[Envelope], None]) -> None:
+        self._transport = transport
+        self._on_reply = on_reply
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._under_way: dict[str, int] = {}
+        self._refused: set[str] = set()
+        self._replies: queue.SimpleQueue[Envelope | None] = queue.SimpleQueue()
+        self._stepper: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._stepped = 0
+
+    def post(self, envelope: Envelope, base_url: str) -> None:
+        """Send a message soon; its reply will be stepped."""
+        peer = envelope.recipient
+        with self._lock:
+            if self._under_way.get(peer, 0) >= MAX_UNDER_WAY:
+                return
+            self._under_way[peer] = self._under_way.get(peer, 0) + 1
+            pool = self._pools.get(peer)
+            if pool is None:
+                pool = self._pools[peer] = ThreadPoolExecutor(THREADS_PER_PEER, f"raft-{peer}")
+            if self._stepper is None:
+                self._stepper = threading.Thread(target=self._step, name="raft-step", daemon=True)
+                self._stepper.start()
+        pool.submit(self._carry, envelope, base_url)
+
+    def wait(self, seen: int, timeout_seconds: float) -> None:
+        """Sleep until more than `seen` replies were stepped in this process, or the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stepped > seen, timeout_seconds)
+
+    @property
+    def stepped(self) -> int:
+        """How many replies were stepped so far."""
+        return self._stepped
+
+    def close(self) -> None:
+        """End the threads; what is under way is lost, as in a crash."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+        if self._stepper is not None:
+            self._replies.put(None)
+            self._stepper.join()
+
+    def _carry(self, envelope: Envelope, base_url: str) -> None:
+        peer = envelope.recipient
+        try:
+            self._replies.put(self._transport.send(envelope, base_url))
+            self._refused.discard(peer)
+        except PeerError as error:
+            self._note(peer, error)
+        finally:
+            with self._lock:
+                self._under_way[peer] -= 1
+
+    def _note(self, peer: str, error: PeerError) -> None:
+        """An operator acts on a refusal, once; that a peer is down shows in the status."""
+        is_news = isinstance(error, PeerRejectedError) and peer not in self._refused
+        level = logging.WARNING if is_news else logging.DEBUG
+        logger.log(level, "No answer from node %s: %s", peer, error)
+        if is_news:
+            self._refused.add(peer)
+
+    def _step(self) -> None:
+        while (reply := self._replies.get()) is not None:
+            try:
+                self._on_reply(reply)
+            except Exception:
+                logger.exception("A reply of node %s could not be stepped", reply.sender)
+            with self._changed:
+                self._stepped += 1
+                self._changed.notify_all()

@@ -1,0 +1,17 @@
+"""Mount under any prefix, which then belongs to every node's base URL."""
+
+from django.urls import path
+
+from . import views
+from .views import IdentityView, RpcView
+
+app_name = "raft_config"
+
+urlpatterns = [
+    path("rpc/raft/", RpcView.as_view(handle=views.handle_raft), name="raft"),
+    path("rpc/propose/", RpcView.as_view(handle=views.handle_propose), name="propose"),
+    path("rpc/read_index/", RpcView.as_view(handle=views.handle_read_index), name="read_index"),
+    path("rpc/join/", RpcView.as_view(handle=views.handle_join), name="join"),
+    path("rpc/ping/", RpcView.as_view(handle=views.handle_ping), name="ping"),
+    path("rpc/identity/", IdentityView.as_view(), name="identity"),
+]

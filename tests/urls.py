@@ -1,0 +1,6 @@
+"""An admin, for the tests of its pages."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
