@@ -34,6 +34,7 @@ DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "demo_site.urls"
 WSGI_APPLICATION = "demo_site.wsgi.application"
+TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 
@@ -110,7 +111,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": f"{{asctime}} {PROCESS:<4} {{message}}", "style": "{"},
+        "line": {"format": f"{{asctime}} {PROCESS:<4} {{levelname:<7}} {{message}}", "style": "{"},
+        "event": {"format": "{asctime} {message}", "style": "{"},
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
@@ -118,7 +120,7 @@ LOGGING = {
         "events": {
             "class": "logging.FileHandler",
             "filename": LOG_DIR / "events.log",
-            "formatter": "line",
+            "formatter": "event",
             "level": "INFO",
             "delay": True,
         },

@@ -22,6 +22,9 @@ from .processes import RAFT, WEB, Child
 LEADER_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 
+CLOCK = slice(len("2026-01-01 "), len("2026-01-01 12:00:00,000"))
+"""Where the time stands in a line of events.log; the day is left out on the terminal."""
+
 Say = Callable[[str], None]
 
 
@@ -34,6 +37,7 @@ class Supervisor:
         self.children: dict[tuple[str, str], Child] = {}
         self.stopping = False
         self._read_up_to = {node.node_id: _size(node) for node in cluster.nodes}
+        self._shown: dict[str, str] = {}
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -77,20 +81,25 @@ class Supervisor:
         for node in self.cluster.nodes:
             if node.start_request.exists():
                 node.start_request.unlink()
-                pids = ", ".join(f"{child.kind} {child.pid}" for child in self.start_missing(node))
-                self.say(f"{node.node_id} | started again: {pids or 'nothing was missing'}")
+                started = self.start_missing(node)
+                pids = ", ".join(f"{child.kind} {child.pid}" for child in started) or "nothing"
+                again = kill_command(node.node_id, self.children)
+                self.say(f"{node.node_id} | started again: {pids}. Kill it: {again}")
             self._show_events(node)
 
     def _notice_ends(self) -> None:
-        for key, child in list(self.children.items()):
-            if not child.running:
-                # Its workers may have outlived it.
-                child.signal_group(signal.SIGKILL)
-                del self.children[key]
-                self.say(
-                    f"{child.node_id} | its {child.kind} process (pid {child.pid}) ended "
-                    f"{child.ended()}. Start it again: {start_command(child.node_id)}"
-                )
+        for node in self.cluster.nodes:
+            ended = []
+            for kind in (WEB, RAFT):
+                child = self.children.get((node.node_id, kind))
+                if child is not None and not child.running:
+                    # Its workers may have outlived it.
+                    child.signal_group(signal.SIGKILL)
+                    del self.children[node.node_id, kind]
+                    ended.append(f"{kind} {child.pid} ended {child.ended()}")
+            if ended:
+                again = start_command(node.node_id)
+                self.say(f"{node.node_id} | {', '.join(ended)}. Start it again: {again}")
 
     def _show_events(self, node: Node) -> None:
         try:
@@ -102,7 +111,10 @@ class Supervisor:
         whole, newline, _ = found.rpartition(b"\n")
         self._read_up_to[node.node_id] += len(whole) + len(newline)
         for line in whole.decode("utf-8", "replace").splitlines():
-            self.say(f"{node.node_id} | {line}")
+            event = line[CLOCK.stop :]
+            if event != self._shown.get(node.node_id):
+                self._shown[node.node_id] = event
+                self.say(f"{node.node_id} | {line[CLOCK]}{event}")
 
     # -- the start
 

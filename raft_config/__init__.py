@@ -19,7 +19,7 @@ __all__ = ["__version__", "config"]
 def __getattr__(name: str) -> Any:
     # Late, so that the core can be imported without Django.
     if name == "config":
-        from .reader import config
+        from .reader import config  # noqa: PLC0415 - needs Django
 
         return config
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -117,8 +123,8 @@ def problem_of(error: Exception) -> Problem:
         nothing_stored,
         str(error),
         _(
-            "What you typed is still below. Save again in a moment; if that fails as well, the "
-            "Cluster page shows which nodes are missing."
+            "What you typed is still below. Save again in a moment; if that fails as well, too few "
+            "nodes are up, or this one is cut off from them."
         ),
         503,
     )
@@ -172,9 +178,9 @@ class SettingsAdmin(PageAdmin):
         )
         return HttpResponseRedirect(request.path)
 
-    def _form(self, request: HttpRequest, *data: Any) -> SettingsForm:
+    def _form(self, request: HttpRequest, data: QueryDict | None = None) -> SettingsForm:
         read_only = not self.has_change_permission(request)
-        return SettingsForm(declared(), get_node().storage.values(), *data, read_only=read_only)
+        return SettingsForm(declared(), get_node().storage.values(), data, read_only=read_only)
 
     def _render(
         self, request: HttpRequest, form: SettingsForm, problem: Problem | None = None
@@ -212,7 +218,7 @@ class ClusterAdmin(PageAdmin):
 # -- the tables
 
 
-def shown(data: bytes | str) -> str:
+def shown(data: bytes | memoryview | str) -> str:
     """A text of the log as people may look at it: escaped by the template, and cut."""
     text = bytes(data).decode("utf-8", "replace") if not isinstance(data, str) else data
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -54,7 +54,8 @@ class PeersProvider(Protocol):
     Called without arguments, once per process, when the configuration is first read. It returns
     {node_id: base_url} with this node among them, and must return the same on every node: it is
     the first configuration of the cluster, and two different ones are two clusters. It is not
-    asked again later: further nodes come with JOIN. Whatever it raises passes through unchanged.
+    asked again later, but by the system checks: further nodes come with JOIN. Whatever it raises
+    passes through unchanged.
     """
 
     def __call__(self) -> Mapping[str, str]: ...

@@ -15,7 +15,6 @@ RaftConfigError
 |   |-- EntryLostError          certain: not applied; another leader replaced the entry
 |   `-- OutcomeUnknownError     unknown: retry with the same request id
 |-- MembershipError             a change of members was refused
-|-- InvalidMessageError         the sender's fault: a body that no node would write
 |-- PeerError                   a peer could not be used
 |   |-- PeerUnavailableError    try later; whether it got the message is not known
 |   |   `-- PeerUnreachableError   certain: there was no connection, so it got nothing
@@ -28,7 +27,7 @@ RaftConfigError
     |-- MisdirectedError        421: it reached, or came from, another node than was meant
     |-- UnknownNodeError        404: the sender is no member
     |-- RemovedNodeError        410: the sender was removed from the cluster
-    |-- InvalidMessageError     400: it is malformed
+    |-- InvalidMessageError     400: a body that no node would write
     `-- MessageTooLargeError    413: it is larger than any message of this release
 """
 
@@ -140,10 +139,6 @@ class MembershipError(RaftConfigError):
     """A change of the cluster's members was refused; nothing was stored."""
 
 
-class InvalidMessageError(RaftConfigError):
-    """What was received is not a message of this protocol; nothing of it was used."""
-
-
 class PeerError(RaftConfigError):
     """A peer could not be used."""
 
@@ -214,7 +209,7 @@ class RemovedNodeError(MessageRefusedError):
 
 
 class InvalidMessageError(MessageRefusedError):
-    """It is not of the form that this release reads."""
+    """What was received is not a message of this protocol; nothing of it was used."""
 
 
 class MessageTooLargeError(MessageRefusedError):

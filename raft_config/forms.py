@@ -14,6 +14,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.utils import display_for_value
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from .schema import Setting
@@ -68,11 +69,11 @@ class SettingsForm(forms.Form):
         self,
         declared: Mapping[str, Setting],
         stored: Mapping[str, Value],
-        *args: Any,
+        data: QueryDict | None = None,
+        *,
         read_only: bool = False,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(*args, use_required_attribute=False, **kwargs)
+        super().__init__(data, use_required_attribute=False)
         self.declared = declared
         self.stored = stored
         self._overtaken: frozenset[str] = frozenset()
@@ -84,7 +85,6 @@ class SettingsForm(forms.Form):
         stored = self.stored.get(name)
         field = setting.formfield()
         field.label = name
-        field.help_text = setting.help_text
         field.show_hidden_initial = not read_only
         field.disabled = read_only
         self.fields[VALUE + name] = field
@@ -155,18 +155,21 @@ class SettingsForm(forms.Form):
         return uuid.uuid5(self.cleaned_data["nonce"], content).hex
 
     def show_overtaken(self) -> None:
-        """After a conflict: mark what others changed, and let the next save replace just that."""
-        data = self.data.copy()
+        """After a conflict: mark what others changed too; the next save replaces just that."""
+        data = QueryDict(mutable=True)
+        data.update(self.data)
         overtaken = set()
-        for name in self.declared:
-            key, present = self.add_prefix(INDEX + name), str(self.initial[INDEX + name])
-            if data.get(key) != present:
+        for name in self.changes().names if self.is_valid() else ():
+            present = str(self.initial[INDEX + name])
+            if data.get(INDEX + name) != present:
                 overtaken.add(name)
-                data[key] = present
+                data[INDEX + name] = present
         self.data = data
         self._overtaken = frozenset(overtaken)
 
 
 def display(value: object) -> str:
     """A value as the admin shows it, in a list."""
+    if isinstance(value, bool):
+        return str(_("on") if value else _("off"))
     return str(display_for_value(value, "-"))

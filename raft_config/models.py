@@ -45,10 +45,10 @@ class Node(models.Model):
     """Why this release cannot apply the entry after last_applied; "" if nothing is wrong."""
 
     class Meta:
-        """One row; the indexes in their order."""
+        """One row; the indexes in their order. The plural is the admin's page: the cluster."""
 
         verbose_name = "node"
-        verbose_name_plural = "node"
+        verbose_name_plural = "cluster"
         constraints = (
             models.CheckConstraint(condition=Q(id=NODE_ROW), name="raft_config_one_node"),
             models.CheckConstraint(
@@ -152,9 +152,10 @@ class StoredValue(models.Model):
     index = models.PositiveBigIntegerField()
 
     class Meta:
-        """As people say it: a value."""
+        """As the admin says it: its page is the settings."""
 
-        verbose_name = "value"
+        verbose_name = "setting"
+        verbose_name_plural = "settings"
         ordering = ("name",)
 
     def __str__(self) -> str:

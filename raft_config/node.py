@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import connections
 
@@ -63,7 +64,8 @@ from .exceptions import (
     UnavailableError,
 )
 from .reader import publish_version
-from .storage import DatabaseStorage
+from .storage import DatabaseStorage, check_command
+from .transport.client import transport_for
 from .transport.courier import Courier, Transport
 
 logger = logging.getLogger("raft_config")
@@ -71,8 +73,11 @@ logger = logging.getLogger("raft_config")
 POLL_SECONDS = 0.01
 """How often to look whether another process of this node has brought what is waited for."""
 
-REACHABILITY_SECONDS = 2.0
-"""How often a driver asks the node's own URL whether it answers (DESIGN §2.10)."""
+REACHABLE_SECONDS = 2.0
+"""How often a driver asks the node's own URL whether it answers (DESIGN §2.10) ..."""
+
+UNREACHABLE_SECONDS = 0.5
+"""... and how often while it does not."""
 
 FAILED_PINGS = 2
 """So many in a row, and the node neither campaigns nor leads."""
@@ -99,6 +104,8 @@ class Node:
         self.storage = DatabaseStorage(config.database, self._first_state)
         self.courier = Courier(transport, self._take_reply)
         self._reads: dict[str, int | None] = {}
+        self._pinger: ThreadPoolExecutor | None = None
+        self._ping: Future[bool] | None = None
         self._failed_pings = 0
         self._next_ping_at = 0.0
 
@@ -158,7 +165,6 @@ class Node:
         """Drive the node: tick whenever something is due, until the time is over."""
         end = self.clock() + seconds
         longest_sleep = self.config.timing.heartbeat_interval_seconds
-        self.check_reachability()
         while (now := self.clock()) < end:
             due = self.tick()
             self.check_reachability()
@@ -170,6 +176,8 @@ class Node:
         Raises NotLeaderError, UnavailableError, InvalidCommandError (certainly not stored),
         EntryLostError (certainly not applied), OutcomeUnknownError.
         """
+        for command in commands:
+            check_command(command)
         if self._is_alone():
             self.tick()
         accepted = self._ask(Propose(tuple(commands)))
@@ -177,7 +185,7 @@ class Node:
         return accepted
 
     def change_members(self, change: MembershipChange, *, timeout_seconds: float) -> Accepted:
-        """Change the members as leader, and wait until that is applied here; raises as `propose`."""
+        """Change the members as leader, and wait until that is applied; raises as `propose`."""
         accepted = self._ask(change)
         self.wait_applied(accepted.index, accepted.term, timeout_seconds)
         return accepted
@@ -219,7 +227,7 @@ class Node:
             self._reads.pop(read_id, None)
 
     def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
-        """Wait until (`index`, `term`) is applied here. Raises EntryLostError, OutcomeUnknownError."""
+        """Wait until that is applied here. Raises EntryLostError, OutcomeUnknownError."""
         deadline = self.clock() + timeout_seconds
         while True:
             seen = self.courier.stepped
@@ -242,24 +250,38 @@ class Node:
         return True
 
     def check_reachability(self) -> None:
-        """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10)."""
-        if not self.config.url or self.clock() < self._next_ping_at:
+        """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10).
+
+        The question is asked by a thread of its own: a web tier that hangs must not stop the ticks.
+        """
+        has_peers = bool(self.config.peers or self.config.join)
+        if not (has_peers and self.config.url):
             return
-        self._next_ping_at = self.clock() + REACHABILITY_SECONDS
+        if self._ping is not None and self._ping.done():
+            self._note_reachable(self._ping.result())
+            self._ping = None
+        if self._ping is None and self.clock() >= self._next_ping_at:
+            if self._pinger is None:
+                self._pinger = ThreadPoolExecutor(1, "raft-ping")
+            self._ping = self._pinger.submit(self._answers_itself)
+
+    def _answers_itself(self) -> bool:
         timeout = self.config.rpc_timeout_seconds
         try:
             self.transport.call(self.node_id, self.config.url, "ping", {}, timeout)
-            self._failed_pings = 0
         except RaftConfigError as error:
-            self._failed_pings += 1
             logger.debug("Own URL %s does not answer: %s", self.config.url, error)
+            return False
+        return True
+
+    def _note_reachable(self, is_reachable: bool) -> None:  # noqa: FBT001 - the answer itself
+        self._failed_pings = 0 if is_reachable else self._failed_pings + 1
+        interval = REACHABLE_SECONDS if is_reachable else UNREACHABLE_SECONDS
+        self._next_ping_at = self.clock() + interval
         allowed = self._failed_pings < FAILED_PINGS
         if self.state.may_lead != allowed:
-            logger.warning(
-                "Own URL %s %s",
-                self.config.url,
-                "answers again; may lead" if allowed else "does not answer; will not lead",
-            )
+            outcome = "answers again; may lead" if allowed else "does not answer; will not lead"
+            logger.warning("Own URL %s %s", self.config.url, outcome)
             self._take(AllowLeadership(allowed))
 
     def address_of(self, node_id: str) -> str:
@@ -270,6 +292,8 @@ class Node:
     def close(self) -> None:
         """End the threads of this process."""
         self.courier.close()
+        if self._pinger is not None:
+            self._pinger.shutdown()
 
     def take(self, event: Event) -> None:
         """Take in an event that is answered by nothing but its effects."""
@@ -322,7 +346,7 @@ class Node:
             announce(self.node_id, effect)
 
     def _is_alone(self) -> bool:
-        """A cluster of one that does not lead yet needs no driver: it elects itself on first use."""
+        """A cluster of one needs no driver: it elects itself on first use."""
         state = self.state
         return not state.is_leader and state.configuration.voters == {self.node_id}
 
@@ -340,7 +364,7 @@ def error_for(refused: Refused, state: NodeState) -> RaftConfigError:
 
 
 def announce(node_id: str, effect: Effect) -> None:
-    """Tell the log and the listeners what an operator wants to know; nothing of it per heartbeat."""
+    """Tell the log and the listeners what an operator wants to know; nothing per heartbeat."""
     if isinstance(effect, RoleChanged):
         level = logging.INFO if effect.role in ("leader", "follower") else logging.DEBUG
         facts = {"node": node_id, "term": effect.term}
@@ -372,8 +396,6 @@ _nodes: dict[tuple[int, int], Node] = {}
 
 def get_node() -> Node:
     """This process's one `Node`, made anew after a fork or a change of the settings."""
-    from .transport.client import transport_for
-
     config = get_config()
     key = (os.getpid(), id(config))
     with _lock:

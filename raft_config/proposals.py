@@ -48,7 +48,7 @@ def propose(
 
     `expected` maps a name to the index that last set it (0: not set). Raises ValidationError (a
     value is wrong), InvalidCommandError, NotLeaderError, UnavailableError, EntryLostError and
-    ConflictError: for certain nothing was changed. OutcomeUnknownError: retry, under its request id.
+    ConflictError: for certain nothing was changed. OutcomeUnknownError: retry under its id.
     """
     node = get_node()
     _refuse_within_atomic(node)

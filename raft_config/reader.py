@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import mmap
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ NEVER_LOADED = -1
 
 
 class VersionFile:
-    """The shared 8 bytes. Eight aligned bytes are read and written whole on every common machine."""
+    """The shared 8 bytes; aligned, so they are read and written whole on common machines."""
 
     def __init__(self, path: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

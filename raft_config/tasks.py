@@ -17,20 +17,54 @@ from .core.events import TakeSnapshot
 from .joining import join_cluster
 from .node import get_node
 
-_driving = threading.Lock()
+KEPT_BEATS = 2
+"""A tick that has waited for so many intervals is not run any more."""
+
+SLACK = 0.5
+"""A tick drives for so much of an interval beyond its own, so that a late beat leaves no gap."""
+
+
+class Drive:
+    """Until when this process drives its node, and whether it is doing so."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.until = 0.0
+        self.is_running = False
+
+    def extend(self, until: float) -> bool:
+        """Drive longer; whether nobody does so yet, and the caller has to."""
+        with self.lock:
+            self.until = max(self.until, until)
+            if self.is_running:
+                return False
+            self.is_running = True
+            return True
+
+    def ends(self, now: float) -> bool:
+        """Whether the time is over; then somebody else may drive."""
+        with self.lock:
+            self.is_running = now < self.until
+            return not self.is_running
+
+
+_drive = Drive()
 
 
 @shared_task(name="raft_config.tick", ignore_result=True)
 def tick() -> None:
-    """Drive this node until the next beat; return at once when this process does so already."""
-    if not _driving.acquire(blocking=False):
+    """Drive this node until the next beat; beside a running one, let that go on and return."""
+    node = get_node()
+    interval = get_config().tick_interval_seconds
+    if not _drive.extend(node.clock() + (1 + SLACK) * interval):
         return
     try:
-        close_old_connections()
-        join_cluster()
-        get_node().run_for(get_config().tick_interval_seconds)
+        while not _drive.ends(node.clock()):
+            close_old_connections()
+            join_cluster()
+            node.run_for(min(interval, _drive.until - node.clock()))
     finally:
-        _driving.release()
+        _drive.is_running = False
 
 
 @shared_task(name="raft_config.compact", ignore_result=True)
@@ -51,6 +85,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "raft_config.tick": {
             "task": "raft_config.tick",
             "schedule": seconds,
-            "options": {"queue": queue_name(), "expires": seconds},
+            # One more may wait while one runs, or there would be a gap between the two.
+            "options": {"queue": queue_name(), "expires": KEPT_BEATS * seconds},
         }
     }

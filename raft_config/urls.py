@@ -3,7 +3,7 @@
 from django.urls import path
 
 from . import views
-from .views import IdentityView, RpcView
+from .views import RpcView
 
 app_name = "raft_config"
 
@@ -13,5 +13,4 @@ urlpatterns = [
     path("rpc/read_index/", RpcView.as_view(handle=views.handle_read_index), name="read_index"),
     path("rpc/join/", RpcView.as_view(handle=views.handle_join), name="join"),
     path("rpc/ping/", RpcView.as_view(handle=views.handle_ping), name="ping"),
-    path("rpc/identity/", IdentityView.as_view(), name="identity"),
 ]

@@ -16,7 +16,10 @@ def snippets() -> list[tuple[str, str]]:
         (f"{page}:{number}", code)
         for page in PAGES
         for number, code in enumerate(
-            re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S), 1
+            re.findall(
+                r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+            ),
+            1,
         )
     ]
 

@@ -8,14 +8,18 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 -- Dja
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..conf import RaftConfig, get_config, problems
+from ..conf import RaftConfig, get_config
+from ..exceptions import ConfigurationError
 
 TAG: Final = "raft_config"
 
 
 def valid_config() -> RaftConfig | None:
     """The configuration; None if it is wrong, which checks of their own tell."""
-    return None if problems() else get_config()
+    try:
+        return get_config()
+    except ConfigurationError:
+        return None
 
 
 def grave(config: RaftConfig, number: int, problem: str, hint: str) -> CheckMessage:

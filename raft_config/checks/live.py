@@ -91,9 +91,7 @@ def check_postgresql_fsync(databases: Sequence[str] | None = None, **_: Any) -> 
     if (found := _asked(databases, "postgresql")) is None:
         return []
     off = [
-        name
-        for name in ("fsync", "full_page_writes")
-        if _answer(found[1], f"SHOW {name}") == "off"
+        name for name in ("fsync", "full_page_writes") if _answer(found[1], f"SHOW {name}") == "off"
     ]
     if not off:
         return []

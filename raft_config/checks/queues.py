@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from celery import current_app
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
-from ..conf import RaftConfig
 from .base import TAG, valid_config
 
 TICK: Final = "raft_config.tick"
@@ -19,18 +18,41 @@ TICK: Final = "raft_config.tick"
 def check_queue(**_: Any) -> list[CheckMessage]:
     """W023: on a broker that nodes share, another node's worker would tick for this one."""
     config = valid_config()
-    if config is None or not config.peers | _joining(config) or _broker_is_private():
+    if config is None or not (config.peers or config.join) or _broker_is_private():
         return []
     own = f"raft.{config.node_id}"
-    wrong = sorted({queue for queue in _tick_queues(current_app.conf) if queue != own})
+    wrong = sorted(set(_tick_queues()) - {own})
     if not wrong:
         return []
     return [
         Warning(
-            f"Celery sends the ticks of node {config.node_id!r} to the queue {', '.join(wrong)}; "
-            "workers of other nodes may take them from there, and this node stands still.",
+            f"Celery sends the ticks of node {config.node_id!r} to the queue {', '.join(wrong)}: "
+            "on a shared broker, another node's worker takes them, and this node stands still.",
             hint="Use the schedule of raft_config.tasks.beat_schedule(), and start this node's "
             f"worker with -Q {own} beside its other queues.",
             id="raft_config.W023",
         )
     ]
+
+
+def _broker_is_private() -> bool:
+    return str(current_app.conf.broker_url or "").startswith("memory:")
+
+
+def _tick_queues() -> Iterator[str]:
+    """Where the beat entries of this app lead.
+
+    Celery's own router is not asked: it adds the queues it hears of to those that are consumed,
+    and these checks run in workers too.
+    """
+    for entry in (current_app.conf.beat_schedule or {}).values():
+        if entry.get("task") == TICK:
+            queue = (entry.get("options") or {}).get("queue") or _routed_queue()
+            yield str(getattr(queue, "name", queue))
+
+
+def _routed_queue() -> object:
+    routes = current_app.conf.task_routes
+    route = routes.get(TICK) if isinstance(routes, Mapping) else None
+    queue = route.get("queue") if isinstance(route, Mapping) else route
+    return queue or current_app.conf.task_default_queue

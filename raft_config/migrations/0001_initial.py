@@ -58,7 +58,8 @@ class Migration(migrations.Migration):
                 ("index", models.PositiveBigIntegerField()),
             ],
             options={
-                "verbose_name": "value",
+                "verbose_name": "setting",
+                "verbose_name_plural": "settings",
                 "ordering": ("name",),
             },
         ),
@@ -92,7 +93,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "node",
-                "verbose_name_plural": "node",
+                "verbose_name_plural": "cluster",
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("id", 1)), name="raft_config_one_node"

@@ -76,8 +76,9 @@ def _as_setting(declaration: object) -> Setting:
 
 
 def _with_clean_default(setting: Setting) -> Setting:
+    kind = setting.kind  # first: with a default of None, cleaning would not ask for it
     # A translation stays lazy: each request reads it in its own language.
-    if isinstance(setting.default, Promise) and setting.kind.stored == "text":
+    if isinstance(setting.default, Promise) and kind.stored == "text":
         return setting
     try:
         return replace(setting, default=setting.clean(setting.default))

@@ -2,7 +2,8 @@
 
 Connections are kept alive in a session per thread, because `requests` does not promise that a
 session bears several threads. Nothing of the environment is used (no proxies, no .netrc), no
-redirect is followed, nothing is retried, and a reply is read only up to a limit.
+redirect is followed, nothing is retried (the caller knows whether that makes sense), and a reply
+is read only up to a limit.
 """
 
 from __future__ import annotations
@@ -10,42 +11,67 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from requests import exceptions as failures
 from requests.adapters import HTTPAdapter
 
-from .. import exceptions
 from ..conf import RaftConfig
+from ..core import messages
 from ..core.messages import Envelope
 from ..exceptions import (
     InvalidMessageError,
-    PeerError,
+    MessageRefusedError,
+    MisdirectedError,
     PeerRejectedError,
     PeerUnavailableError,
-    RaftConfigError,
+    PeerUnreachableError,
 )
-from .auth import MessageRefusedError, Signer
-from .wire import decode_envelope, dump_json, encode_envelope, load_json
+from . import refusals
+from .auth import Signer
+from .strict import Reader, fields_of, integer, load_json
+from .wire import MAX_BODY_BYTES, decode_envelope, dump_json, encode_envelope
 
-MAX_REPLY_BYTES = 1024 * 1024
-CONNECT_TIMEOUT_SECONDS = 1.0
-SERVER_ERRORS = 500
+MAX_REPLY_BYTES: Final = 64 * 1024
+"""Replies name a few numbers, or one error."""
 
-REBUILT: Mapping[str, tuple[str, ...]] = {
-    "NotLeaderError": ("leader_id", "term"),
-    "EntryLostError": ("index", "term"),
-    "OutcomeUnknownError": ("request_id",),
-    "UnavailableError": (),
-    "InvalidCommandError": (),
-    "MembershipError": (),
+CONNECT_TIMEOUT_SECONDS: Final = 1.0
+MAX_SHOWN: Final = 200
+
+REPLIES: Final[Mapping[str, Mapping[str, Reader]]] = {
+    "propose": {"index": integer, "term": integer},
+    "read_index": {"index": integer},
+    "join": {"index": integer},
+    "ping": {"term": integer},
 }
-"""The errors that travel in a reply, and the facts they are made of; () for their text alone."""
+"""What each call is answered with; a newer release may add fields."""
+
+_ANSWERS: Final[Mapping[type[messages.Message], type[messages.Message]]] = {
+    messages.RequestPreVote: messages.PreVoteResponse,
+    messages.RequestVote: messages.RequestVoteResponse,
+    messages.AppendEntries: messages.AppendEntriesResponse,
+    messages.InstallSnapshot: messages.InstallSnapshotResponse,
+    messages.TimeoutNow: messages.TimeoutNowResponse,
+}
+
+# A status that no node of ours signed: what is between us, or what else lives there.
+_LATER: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_HINTS: Final[Mapping[int, str]] = {
+    400: "If it is Django's own 400, add the host of this URL to ALLOWED_HOSTS there.",
+    401: "Compare SECRETS of both nodes.",
+    403: "Look for a firewall, or for a middleware that asks for a login.",
+    404: "Correct the URL: it must end with the prefix under which raft_config.urls is mounted.",
+    413: "Let the proxy on the way pass bodies of MAX_BATCH_BYTES and a half.",
+}
+_REDIRECT: Final = "It redirects; give this node the URL that it leads to, https for instance."
+_NO_NODE: Final = "Look who answers there, and whether a proxy removes the Signature headers."
 
 
 class HttpTransport:
-    """Reaches peers at their base URLs. Safe to share between threads."""
+    """Reaches peers at their base URLs. Safe to share between threads, not across a fork."""
 
     def __init__(self, signer: Signer, *, timeout_seconds: float) -> None:
         self.signer = signer
@@ -54,14 +80,17 @@ class HttpTransport:
 
     def send(self, envelope: Envelope, base_url: str) -> Envelope:
         """Post a message of Raft; the peer's reply. Raises PeerUnavailable-, PeerRejectedError."""
+        peer = envelope.recipient
         body = encode_envelope(envelope)
-        status, reply = self._post(envelope.recipient, base_url, "raft", body, self.timeout_seconds)
-        if status != requests.codes.ok:
-            raise _refusal_of(envelope.recipient, status, reply)
+        status, content = self._ask(peer, base_url, "raft", body, self.timeout_seconds)
+        if status != HTTPStatus.OK:
+            raise refusals.peer_error(peer, status, content)
         try:
-            return decode_envelope(reply)
+            reply = decode_envelope(content)
+            _check_answer(envelope, reply)
         except InvalidMessageError as error:
-            raise PeerRejectedError(f"Node {envelope.recipient} answered: {error}") from error
+            raise _unreadable(peer, error) from error
+        return reply
 
     def call(
         self,
@@ -71,67 +100,91 @@ class HttpTransport:
         payload: dict[str, object],
         timeout_seconds: float,
     ) -> dict[str, object]:
-        """Ask for propose, read_index, join or ping; raises the error that the reply names."""
-        body = dump_json(payload)
-        status, reply = self._post(receiver_id, base_url, name, body, timeout_seconds)
+        """Ask for propose, read_index, join or ping; raises the error that the reply names.
+
+        Beside that: PeerUnreachableError (it received nothing), PeerUnavailableError (it may have),
+        PeerRejectedError.
+        """
+        status, content = self._ask(
+            receiver_id, base_url, name, dump_json(payload), timeout_seconds
+        )
+        if status != HTTPStatus.OK:
+            raise refusals.error_in(receiver_id, status, content)
         try:
-            content = load_json(reply)
+            return fields_of(load_json(content), REPLIES[name], is_newer=True)
         except InvalidMessageError as error:
-            raise PeerRejectedError(f"Node {receiver_id} answered: {error}") from error
-        if status != requests.codes.ok or not isinstance(content, dict):
-            raise _error_in(content) or _refusal_of(receiver_id, status, reply)
-        return content
+            raise _unreadable(receiver_id, error) from error
 
     def identify(self, base_url: str) -> str:
-        """The id that a node claims at this URL; whether it is one shows when it is spoken to."""
-        response = self._request("GET", f"{base_url}/rpc/identity/", None, {}, self.timeout_seconds)
-        found = load_json(_read(response))
-        if not isinstance(found, dict) or not isinstance(found.get("node_id"), str):
-            raise PeerRejectedError(f"There is no node at {base_url}; correct the URL.")
-        return str(found["node_id"])
+        """The id of the node at this URL, by its own signed word.
+
+        A ping that is meant for ourselves is refused by whoever lives there, under its own name.
+        """
+        try:
+            self._post(self.signer.node_id, base_url, "ping", b"{}", self.timeout_seconds)
+        except MisdirectedError as error:
+            return str(error.caller.node_id)
+        except MessageRefusedError as error:
+            raise PeerRejectedError(f"{base_url} answers, but: {error}") from error
+        raise PeerRejectedError(
+            f"The node at {base_url} has the id of this one, {self.signer.node_id}. "
+            "Correct the URL, or give this node a NODE_ID of its own."
+        )
+
+    def _ask(
+        self, receiver_id: str, base_url: str, name: str, body: bytes, timeout_seconds: float
+    ) -> tuple[int, bytes]:
+        try:
+            return self._post(receiver_id, base_url, name, body, timeout_seconds)
+        except MessageRefusedError as error:
+            raise PeerRejectedError(
+                f"The answer of {base_url} is not to be used: {error}"
+            ) from error
 
     def _post(
         self, receiver_id: str, base_url: str, name: str, body: bytes, timeout_seconds: float
     ) -> tuple[int, bytes]:
+        """Status and body of a reply that is proved to be the receiver's."""
         url = f"{base_url}/rpc/{name}/"
-        signed = self.signer.sign_request("POST", urlsplit(url).path, body, receiver=receiver_id)
-        headers = {**signed, "Content-Type": "application/json", "Accept-Encoding": "identity"}
-        response = self._request("POST", url, body, headers, timeout_seconds)
-        reply = _read(response)
-        try:
-            self.signer.verify_reply(signed, response.status_code, response.headers, reply)
-        except MessageRefusedError as error:
-            if response.status_code >= SERVER_ERRORS:
-                raise PeerUnavailableError(
-                    f"{base_url} answers with status {response.status_code}; look at its log."
-                ) from error
+        signed = self._signed(receiver_id, url, body)
+        with self._request(url, body, signed, timeout_seconds) as response:
+            content = _read(response)
+        if "Signature" not in response.headers:
+            raise _unsigned(receiver_id, response, content)
+        self.signer.verify_reply(signed, response.status_code, response.headers, content)
+        return response.status_code, content
+
+    def _signed(self, receiver_id: str, url: str, body: bytes) -> dict[str, str]:
+        if len(body) > MAX_BODY_BYTES:
             raise PeerRejectedError(
-                f"{base_url} answered with status {response.status_code}, not signed by node "
-                f"{receiver_id}: {error}"
-            ) from error
-        return response.status_code, reply
+                f"A message of {len(body)} bytes is more than any node takes ({MAX_BODY_BYTES}). "
+                "Lower MAX_BATCH_BYTES and SNAPSHOT_CHUNK_BYTES."
+            )
+        try:
+            return self.signer.sign_request("POST", urlsplit(url).path, body, receiver=receiver_id)
+        except ValueError as error:
+            raise PeerRejectedError(f"Node {receiver_id!r} at {url!r}: {error}") from error
 
     def _request(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        timeout_seconds: float,
+        self, url: str, body: bytes, signed: Mapping[str, str], timeout_seconds: float
     ) -> requests.Response:
         connect = min(CONNECT_TIMEOUT_SECONDS, timeout_seconds)
+        headers = {**signed, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         try:
-            return self._session().request(
-                method,
+            return self._session().post(
                 url,
                 data=body,
-                headers=dict(headers),
+                headers=headers,
                 timeout=(connect, timeout_seconds),
                 allow_redirects=False,
                 stream=True,
             )
-        except requests.RequestException as error:
-            raise PeerUnavailableError(f"{url} does not answer: {error}") from error
+        except failures.SSLError as error:
+            raise PeerRejectedError(f"{url} has no certificate to trust: {error}") from error
+        except (failures.ConnectionError, failures.Timeout) as error:
+            raise _silence(url, error) from error
+        except (failures.RequestException, ValueError) as error:
+            raise PeerRejectedError(f"{url!r} is no URL to post to: {error}") from error
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -147,34 +200,58 @@ class HttpTransport:
 
 def _read(response: requests.Response) -> bytes:
     """The body, up to the limit; reading it whole gives the connection back."""
+    found = bytearray()
     try:
-        found: bytes = response.raw.read(MAX_REPLY_BYTES + 1, decode_content=False)
+        # To its very end: a body that is shorter than its stated length shows only there.
+        while chunk := response.raw.read(MAX_REPLY_BYTES + 1 - len(found), decode_content=False):
+            found += chunk
     except Exception as error:  # urllib3's errors are not wrapped when its stream is read
-        response.close()
         raise PeerUnavailableError(f"{response.url} broke off: {error}") from error
     if len(found) > MAX_REPLY_BYTES:
-        response.close()
         raise PeerRejectedError(f"{response.url} answers with more than {MAX_REPLY_BYTES} bytes.")
-    response.close()
-    return found
+    return bytes(found)
 
 
-def _refusal_of(receiver_id: str, status: int, reply: bytes) -> PeerError:
-    detail = reply[:300].decode(errors="replace")
-    if status >= SERVER_ERRORS:
-        return PeerUnavailableError(f"Node {receiver_id} failed with status {status}: {detail}")
-    return PeerRejectedError(f"Node {receiver_id} refused with status {status}: {detail}")
+def _check_answer(request: Envelope, reply: Envelope) -> None:
+    if (reply.sender, reply.recipient) != (request.recipient, request.sender):
+        raise InvalidMessageError("The reply's envelope and its signature name different nodes.")
+    expected = _ANSWERS[type(request.message)]
+    if not isinstance(reply.message, (expected, messages.Rejected)):
+        found, asked = type(reply.message).__name__, type(request.message).__name__
+        raise InvalidMessageError(f"{found} is no reply to {asked}.")
 
 
-def _error_in(content: Any) -> RaftConfigError | None:
-    """The error that a signed reply names, made again from its facts."""
-    if not isinstance(content, dict) or content.get("error") not in REBUILT:
-        return None
-    name = str(content["error"])
-    made: Any = getattr(exceptions, name)
-    facts = [content.get(fact) for fact in REBUILT[name]]
-    error: RaftConfigError = made(*facts) if facts else made(str(content.get("detail", "")))
-    return error
+def _silence(url: str, error: Exception) -> PeerUnavailableError:
+    """Whether the peer can have received something depends on where it ended."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    # urllib3's NewConnectionError, NameResolutionError and ConnectTimeoutError are all of these.
+    is_unreachable = isinstance(error, failures.ConnectTimeout) or type(reason).__name__ in {
+        "NewConnectionError",
+        "NameResolutionError",
+    }
+    made = PeerUnreachableError if is_unreachable else PeerUnavailableError
+    return made(f"{url} does not answer: {error}")
+
+
+def _unsigned(
+    receiver_id: str, response: requests.Response, content: bytes
+) -> PeerUnavailableError | PeerRejectedError:
+    """The error for an answer that anybody may have written."""
+    status = response.status_code
+    says = ascii(content[:MAX_SHOWN].decode(errors="replace"))
+    text = f"{response.url} answered for node {receiver_id} with status {status}, unsigned: {says}."
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
+        return PeerUnavailableError(f"{text} Look at its log, and at the proxy's.")
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    hint = _REDIRECT if is_redirect else _HINTS.get(status, _NO_NODE)
+    return PeerRejectedError(f"{text} {hint}")
+
+
+def _unreadable(receiver_id: str, error: Any) -> PeerRejectedError:
+    return PeerRejectedError(
+        f"Node {receiver_id} sent a reply that this release cannot read: {error} "
+        "Run the same release on both."
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Carries messages to the peers from a pool of threads, so that a dead peer never delays a live one.
+"""Carries messages to peers from a pool of threads: a dead peer never delays a live one.
 
 The threads of the pool speak HTTP and nothing else. What comes back is handed, one reply at a
 time, to a single further thread, which steps it through the node's database; whoever waits for
@@ -20,7 +20,7 @@ from ..exceptions import PeerError, PeerRejectedError
 logger = logging.getLogger("raft_config")
 
 THREADS_PER_PEER = 4
-"""A peer that hangs holds a heartbeat and a batch at most, twice over; the rest serve the others."""
+"""Of each peer its own: one that hangs holds up nobody else."""
 
 MAX_UNDER_WAY = 2 * THREADS_PER_PEER
 """Messages to one peer that wait or are being posted; a further one is dropped, as by a network."""
@@ -40,7 +40,7 @@ class Transport(Protocol):
         payload: dict[str, object],
         timeout_seconds: float,
     ) -> dict[str, object]:
-        """Ask for one of: propose, read_index, join, ping. Raises the error that the reply names."""
+        """Ask for propose, read_index, join or ping. Raises the error that the reply names."""
 
     def identify(self, base_url: str) -> str:
         """The id of the node found there. Raises PeerUnavailableError, PeerRejectedError."""
@@ -77,7 +77,7 @@ class Courier:
         pool.submit(self._carry, envelope, base_url)
 
     def wait(self, seen: int, timeout_seconds: float) -> None:
-        """Sleep until more than `seen` replies were stepped in this process, or the time is over."""
+        """Sleep until more than `seen` replies were stepped here, or the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._stepped > seen, timeout_seconds)
 

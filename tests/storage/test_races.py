@@ -43,7 +43,7 @@ def orders_in_memory(state, stored, events, arguments):
         yield memory.state, log_content(memory.log), [effects[each] for each in range(len(events))]
 
 
-def race(children, state, stored, events, arguments=AT, *, check=lambda outcomes: None):
+def race(children, state, stored, events, arguments=AT, *, check=len):
     """Have the events happen at once, ROUNDS times from the same beginning."""
     processes = children(len(events))
     expected = list(orders_in_memory(state, stored, events, arguments))

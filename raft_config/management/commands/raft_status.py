@@ -50,8 +50,10 @@ def as_text(found: ClusterStatus) -> str:
     """A few lines and a table."""
     lines = [
         f"Node {found.node_id} is {found.role} in term {found.term}. {found.quorum}",
-        f"Log: last {found.last_log_index}, committed {found.commit_index}, "
-        f"applied {found.last_applied}, snapshot {found.snapshot_index}",
+        (
+            f"Log: last {found.last_log_index}, committed {found.commit_index}, "
+            f"applied {found.last_applied}, snapshot {found.snapshot_index}"
+        ),
     ]
     if found.halted_by:
         lines.append(f"Nothing more is applied here: {found.halted_by}")

@@ -1,0 +1,173 @@
+"""A cluster of real nodes for measuring: the demo's own processes, in a temporary folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from demo_site import cluster as clusters
+from demo_site import processes
+from demo_site.cluster import Cluster, Node
+
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class MeasuredCluster(Cluster):
+    """The demo's cluster, with other settings if need be."""
+
+    settings_module: str = "demo_site.settings"
+    broker_url: str = ""
+    """With a broker, the stock celery command line drives the nodes."""
+
+    def environment(self, node: Node) -> dict[str, str]:
+        """What every process of the node is started with."""
+        found = Cluster.environment(self, node)
+        broker = {"BROKER_URL": self.broker_url} if self.broker_url else {}
+        return {**found, "DJANGO_SETTINGS_MODULE": self.settings_module, **broker}
+
+
+def stock_celery(cluster: MeasuredCluster, node: Node) -> processes.Child:
+    """A worker with beat inside, as anybody starts it who has a broker."""
+    options = ["-Q", f"raft.{node.node_id}", "-n", f"{node.node_id}@%h", "-P", "solo", "-B"]
+    schedule = ["-s", str(node.folder / "celerybeat-schedule")]
+    log = (node.log_folder / "celery.log").open("ab")
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "celery", "-A", "demo_site.celery", "worker", *options, *schedule],
+        env={**os.environ, **cluster.environment(node), "PROCESS": "celery"},
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    log.close()
+    return processes.Child(node.node_id, processes.RAFT, process)
+
+
+class Agent:
+    """A process of a node that writes and looks for us."""
+
+    def __init__(self, cluster: Cluster, node: Node) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.agent"],
+            env={**os.environ, **cluster.environment(node), "PROCESS": "agent"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **request: object) -> dict[str, Any]:
+        """Its answer; see `agent.answer`."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        found: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return found
+
+    def close(self) -> None:
+        """End it."""
+        self.process.communicate(timeout=10)
+
+
+class Nodes:
+    """Running nodes, and an agent in each."""
+
+    def __init__(self, cluster: MeasuredCluster) -> None:
+        self.cluster = cluster
+        self.children: dict[str, list[processes.Child]] = {}
+        self.agents: dict[str, Agent] = {}
+        processes.prepare(cluster)
+        for node in cluster.nodes:
+            self.start(node.node_id)
+            self.agents[node.node_id] = Agent(cluster, node)
+        wait_for(lambda: self.leader() is not None)
+
+    def start(self, node_id: str) -> None:
+        """Start web server and Celery of a node."""
+        self.children[node_id] = []
+        for kind in (processes.WEB, processes.RAFT):
+            self.start_one(node_id, kind)
+
+    def kill(self, node_id: str, *kinds: str) -> None:
+        """Do kill -9 of a node's processes, or of those of these kinds."""
+        for child in self.children[node_id]:
+            if not kinds or child.kind in kinds:
+                child.signal_group(signal.SIGKILL)
+                child.process.wait()
+
+    def start_one(self, node_id: str, kind: str) -> processes.Child:
+        """Start one process of a node: again, or beside one of its kind."""
+        node = self.cluster.node(node_id)
+        if kind == processes.RAFT and self.cluster.broker_url:
+            child = stock_celery(self.cluster, node)
+        else:
+            child = processes.start(self.cluster, node, kind)
+        self.children[node_id].append(child)
+        return child
+
+    def leader(self) -> str | None:
+        """The node that all agree leads."""
+        seen = {agent.ask().get("leader") for agent in self.agents.values()}
+        return seen.pop() if len(seen) == 1 else None
+
+    def are_level(self) -> bool:
+        """Whether all have applied the same, and all that they have."""
+        seen = [agent.ask() for agent in self.agents.values()]
+        return len({(each.get("applied"), each.get("last")) for each in seen}) == 1
+
+    def close(self) -> None:
+        """Stop everything that was started."""
+        for agent in self.agents.values():
+            agent.close()
+        processes.stop([child for pair in self.children.values() for child in pair])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    """Poll until it is so. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Not so within {seconds:g} s.")
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(
+    count: int = 3, settings_module: str = "demo_site.settings", broker_url: str = ""
+) -> Iterator[Nodes]:
+    """So many nodes on free ports, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="raft-config-bench-") as folder:
+        request = clusters.Request(Path(folder), nodes=count, port=_free_ports(count))
+        planned = clusters.plan(request)
+        clusters.save(planned)
+        facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
+        cluster = MeasuredCluster(**facts, settings_module=settings_module, broker_url=broker_url)
+        nodes = Nodes(cluster)
+        try:
+            yield nodes
+        finally:
+            nodes.close()
+
+
+def _free_ports(count: int) -> int:
+    """The first of some free ports in a row."""
+    for first in range(20_000, 30_000, 10):
+        if all(_is_free(first + offset) for offset in range(count)):
+            return first
+    raise OSError("No free ports.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((clusters.HOST, port)) != 0

@@ -1,0 +1,6 @@
+"""The demo's settings with small limits, so that snapshots happen within a test."""
+
+from demo_site.settings import *  # noqa: F403
+from demo_site.settings import RAFT_CONFIG as DEMO
+
+RAFT_CONFIG = {**DEMO, "SNAPSHOT_ENTRIES": 10, "TRAILING_ENTRIES": 2, "SNAPSHOT_CHUNK_BYTES": 200}

@@ -1,0 +1,194 @@
+"""The settings in their tables: the same as in memory, applied once, never skipped."""
+
+import json
+import logging
+import random
+
+import pytest
+
+from raft_config.core.events import Receive, TakeSnapshot
+from raft_config.core.log import Entry
+from raft_config.core.messages import AppendEntries, Envelope
+from raft_config.core.state import Follower
+from raft_config.exceptions import InvalidCommandError, UnknownCommandError
+from raft_config.memory import MemoryStateMachine
+from raft_config.models import AnsweredRequest, StoredValue
+from raft_config.state_machine import (
+    REMEMBERED_ENTRIES,
+    Answer,
+    Command,
+    Value,
+    encode_command,
+)
+from raft_config.storage import check_command, stored_values
+from raft_config.storage.machine import DatabaseMachine
+
+from .helpers import AT, put, state_of, storage_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+UNKNOWN = json.dumps({"kind": "rename"}).encode()
+
+
+def entry(index, **command):
+    return Entry(index, 1, encode_command(Command(**command)))
+
+
+def apply(machine, *entries):
+    assert machine.apply(entries) == (len(entries), None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_same_history_gives_the_same_snapshot_as_in_memory(seed):
+    dice = random.Random(seed)
+    memory, database = MemoryStateMachine(), DatabaseMachine("default")
+    index = 0
+    for _ in range(25):
+        batch = []
+        for _ in range(dice.randrange(1, 6)):
+            index += dice.randrange(1, 400)
+            names = dice.sample("VWXYZ", 3)
+            command = Command(
+                f"r{dice.randrange(60)}-{index // 8000}",
+                {names[0]: str(index), names[1]: '"ü"'},
+                (names[2],),
+                {names[0]: dice.randrange(index)} if dice.random() < 0.2 else {},
+            )
+            batch.append(Entry(index, 1, encode_command(command)))
+        apply(database, *batch)
+        for each in batch:
+            memory.apply(each.index, each.command)
+    assert index > REMEMBERED_ENTRIES, "nothing was forgotten"
+    assert database.snapshot() == memory.snapshot()
+    restored = DatabaseMachine("default")
+    restored.restore(memory.snapshot())
+    assert restored.snapshot() == memory.snapshot()
+
+
+def test_name_set_and_reset_in_one_batch_is_not_set():
+    machine = DatabaseMachine("default")
+    apply(
+        machine,
+        entry(1, request_id="r", values={"X": "1", "Y": "1"}),
+        entry(2, request_id="s", values={"X": "2"}, reset=("Y",)),
+        entry(3, request_id="t", reset=("X",)),
+        Entry(4, 1),
+    )
+    assert machine.values() == {}
+    assert AnsweredRequest.objects.count() == 3
+
+
+def test_retry_has_one_effect_and_the_first_answer():
+    machine = DatabaseMachine("default")
+    apply(machine, entry(1, request_id="r", values={"X": "1"}))
+    apply(machine, entry(2, request_id="s", values={"X": "2"}))
+    apply(machine, entry(3, request_id="r", values={"X": "1"}))
+    assert machine.values() == stored_values("default") == {"X": Value("2", 2)}
+    assert machine.answer("r") == Answer(1) == machine.result(1)
+    assert machine.result(3) is None
+    assert machine.answer("unknown") is None
+
+
+def test_conflict_is_remembered_with_its_names():
+    machine = DatabaseMachine("default")
+    apply(machine, entry(1, request_id="r", values={"X": "1"}, expected={"X": 7, "Y": 0}))
+    assert machine.answer("r") == Answer(1, ("X",))
+    assert not StoredValue.objects.exists()
+
+
+# -- what no release of ours could have proposed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"request_id": "x" * 256},
+        {"values": {"x" * 256: "1"}},
+        {"reset": ["x" * 256]},
+        {"expected": {"x" * 256: 1}},
+        {"request_id": "a\0b"},
+        {"values": {"X": "\ud800"}},
+        {"request_id": 7},
+        {"values": {"X": 1}},
+        {"values": ["X"]},
+        {"expected": ["X"]},
+        {"reset": [None]},
+    ],
+)
+def test_command_that_some_database_could_not_store_is_refused_before_the_log(content):
+    command = {"kind": "update", "request_id": "r", "values": {}, "reset": [], "expected": {}}
+    with pytest.raises(InvalidCommandError):
+        check_command(json.dumps(command | content).encode())
+
+
+def test_command_that_every_database_can_store_passes():
+    command = Command("r" * 255, {"ü" * 255: '"\\u0000"'}, ("Y",), {"X": 1})
+    assert check_command(encode_command(command)) == command
+
+
+# -- halting
+
+
+def committed(commands, **values):
+    """A follower whose entries, from index 1, wait for word that they are committed."""
+    entries = [Entry(index, 1, command) for index, command in enumerate(commands, start=1)]
+    state = state_of(
+        current_term=1,
+        role=Follower(100.5),
+        last_log_index=len(entries),
+        last_log_term=1,
+        **values,
+    )
+    return storage_of(state, entries)
+
+
+def commit(storage, index):
+    message = AppendEntries(1, index, 1, (), index)
+    return storage.perform(
+        Receive(Envelope("b", "", "a", "", 1, message)), **AT, likely_durable=False
+    )
+
+
+def test_entry_of_a_newer_release_halts_the_node_and_says_so_once(caplog):
+    storage = committed([put("X"), put("Y"), UNKNOWN, put("Z")])
+    with caplog.at_level(logging.INFO, logger="raft_config.storage"):
+        for _ in range(3):
+            commit(storage, 4)
+    assert storage.version() == 2
+    assert storage.values().keys() == {"X", "Y"}
+    assert storage.load().commit_index == 4
+    assert storage.halted_by().startswith("Entry 3: Command kind 'rename' is unknown")
+    (record,) = caplog.records
+    assert record.levelno == logging.CRITICAL
+    assert "Upgrade this node" in record.getMessage()
+    assert record.node == "a"
+
+
+def test_halted_node_goes_on_by_itself_once_it_knows_the_command(monkeypatch):
+    storage = committed([put("X"), UNKNOWN, put("Z")])
+    commit(storage, 3)
+    assert storage.version() == 1
+
+    def newer(data):
+        return Command("renamed", {"Y": "1"}) if data == UNKNOWN else check_command(data)
+
+    monkeypatch.setattr("raft_config.storage.machine.check_command", newer)
+    commit(storage, 3)
+    assert storage.version() == 3
+    assert storage.halted_by() == ""
+    assert storage.values().keys() == {"X", "Y", "Z"}
+
+
+def test_halted_node_still_takes_a_snapshot_of_what_it_applied():
+    storage = committed([put("X"), UNKNOWN])
+    commit(storage, 2)
+    storage.perform(TakeSnapshot(), **AT, likely_durable=True)
+    assert storage.log.snapshot.last_included_index == 1
+
+
+def test_snapshot_of_a_newer_release_is_refused_whole():
+    machine = DatabaseMachine("default")
+    apply(machine, entry(1, request_id="r", values={"X": "1"}))
+    with pytest.raises(UnknownCommandError):
+        machine.restore(b'{"format": 2}')
+    assert machine.values() == {"X": Value("1", 1)}

@@ -1,0 +1,237 @@
+"""Few and cheap statements: each event's are named here one by one, on every database alike.
+
+Beside them stand what frames a transaction: BEGIN on SQLite, and PRAGMA or SET where it is relaxed.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from raft_config.core.events import ChangeAddress, Propose, Receive, Tick
+from raft_config.core.log import Entry
+from raft_config.core.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    Envelope,
+    RequestVote,
+)
+from raft_config.core.state import Follower, Leader, Progress
+from raft_config.models import Member, Node
+from raft_config.state_machine import REMEMBERED_ENTRIES
+
+from ..core.build import entries
+from .helpers import AT, IS_SQLITE, put, state_of, statements, storage_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEGIN = ["BEGIN IMMEDIATE"] if IS_SQLITE else []
+RELAXED = (
+    ["PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE", "PRAGMA synchronous=FULL"]
+    if IS_SQLITE
+    else ["SET LOCAL synchronous_commit TO OFF"]
+)
+LOCK, SAVE = "SELECT node", "UPDATE node"
+
+
+def taken_by(storage, event, *, likely_durable=False, **changes):
+    with statements() as found:
+        storage.perform(event, **{**AT, **changes}, likely_durable=likely_durable)
+    return found
+
+
+def received(sender, message):
+    return Receive(Envelope(sender, f"i{sender}", "a", "i", 1, message))
+
+
+def follower(**values):
+    return storage_of(
+        state_of(
+            current_term=1,
+            last_log_index=1,
+            last_log_term=1,
+            role=Follower(100.5, "b", 99.9),
+            **values,
+        ),
+        entries("1"),
+    )
+
+
+def leader(log="1", commit=1, **values):
+    """A leader that its peers have answered; so their incarnations are in the configuration."""
+    stored = entries(log) if isinstance(log, str) else log
+    state = state_of(incarnation="i")
+    configuration = state.configuration
+    for member in configuration.members:
+        own = "i" if member.node_id == "a" else f"i{member.node_id}"
+        configuration = configuration.with_member(replace(member, incarnation=own))
+    known = Progress(len(stored) + 1, contact_at=99.9, sent_commit=commit)
+    return storage_of(
+        state_of(
+            current_term=1,
+            voted_for="a",
+            role=Leader(1, 100.1, {"b": known, "c": known}),
+            last_log_index=len(stored),
+            last_log_term=1,
+            configuration=configuration,
+            previous_configuration=configuration,
+            commit_index=commit,
+            last_applied=commit,
+            **values,
+        ),
+        stored,
+    )
+
+
+def test_first_statement_is_the_lock():
+    """DESIGN §2.1: whatever was read before the lock may be old by the time it is held."""
+    found = taken_by(follower(), Tick(), likely_durable=True)
+    *begin, lock = found.texts[: len(BEGIN) + 1]
+    assert begin == BEGIN
+    assert lock.startswith("SELECT")
+    assert lock.endswith("FOR UPDATE") or IS_SQLITE
+
+
+def test_tick_before_its_deadline_writes_nothing():
+    found = taken_by(follower(), Tick())
+    assert found == [LOCK]
+    assert found.frame == RELAXED
+
+
+def test_heartbeat_on_a_follower_is_one_relaxed_update():
+    found = taken_by(follower(), received("b", AppendEntries(1, 1, 1, (), 0)))
+    assert found == [LOCK, SAVE]
+    assert found.frame == RELAXED
+
+
+def test_heartbeat_tick_on_a_leader_is_one_relaxed_update():
+    found = taken_by(leader(), Tick(), now=100.2)
+    assert found == [LOCK, SAVE]
+    assert found.frame == RELAXED
+
+
+def test_acknowledgement_without_a_commit_is_one_relaxed_update():
+    answer = received("b", AppendEntriesResponse(1, success=True, match_index=1, prev_log_index=1))
+    found = taken_by(leader(), answer)
+    assert found == [LOCK, SAVE]
+    assert found.frame == RELAXED
+
+
+def test_proposal_is_one_insert_and_one_durable_update_however_many_its_commands():
+    event = Propose((put("X"), put("Y"), put("Z")))
+    found = taken_by(leader(), event, likely_durable=True)
+    assert found == [LOCK, "INSERT logentry", SAVE]
+    assert found.frame == BEGIN
+
+
+def test_entries_on_a_follower_are_one_insert_and_one_durable_update():
+    message = AppendEntries(1, 1, 1, entries("1 1 1", start=2), 0)
+    found = taken_by(follower(), received("b", message), likely_durable=True)
+    assert found == [LOCK, "INSERT logentry", SAVE]
+    assert found.frame == BEGIN
+
+
+def test_conflicting_entries_are_replaced_by_one_delete():
+    storage = storage_of(
+        state_of(current_term=2, last_log_index=3, last_log_term=1), entries("1 1 1")
+    )
+    message = AppendEntries(2, 1, 1, entries("2", start=2), 0)
+    found = taken_by(storage, received("b", message), likely_durable=True)
+    assert found == [
+        LOCK,
+        "SELECT logentry",  # the term before the entries
+        "SELECT logentry",  # the term of the first of them
+        "DELETE logentry",
+        "INSERT logentry",
+        SAVE,
+    ]
+
+
+COMMITTED = [
+    LOCK,
+    "SELECT logentry",
+    "SELECT storedvalue",
+    "SELECT answeredrequest",
+    "INSERT storedvalue",
+    "INSERT answeredrequest",
+    SAVE,
+]
+
+
+def test_commit_and_application_of_an_update_touch_only_its_rows():
+    storage = leader((Entry(1, 1), Entry(2, 1, put("X"))))
+    answer = received("b", AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1))
+    found = taken_by(storage, answer)
+    assert found == COMMITTED
+    assert found.frame == RELAXED
+    assert storage.values(["X", "unknown"]).keys() == {"X"}
+
+
+def test_application_of_many_updates_takes_as_many_statements_as_of_one():
+    log = (Entry(1, 1), *(Entry(index, 1, put("X", str(index))) for index in (2, 3, 4)))
+    storage = leader(log)
+    answer = received("b", AppendEntriesResponse(1, success=True, match_index=4, prev_log_index=1))
+    assert taken_by(storage, answer) == COMMITTED
+    assert storage.values()["X"].text == "4"
+
+
+def test_old_answers_are_forgotten_by_one_delete():
+    storage = follower()
+    first = REMEMBERED_ENTRIES + 1
+    storage.log.append([Entry(first, 1, put("X"))], replacing=False)
+    Node.objects.update(
+        commit_index=first - 1,
+        last_applied=first - 1,
+        last_log_index=first,
+        base_index=first - 1,
+        snapshot_index=first - 1,
+    )
+    found = taken_by(storage, received("b", AppendEntries(1, first, 1, (), first)))
+    assert found == [*COMMITTED[:-1], "DELETE answeredrequest", SAVE]
+
+
+def test_vote_is_one_durable_update():
+    found = taken_by(
+        follower(), received("b", RequestVote(2, 1, 1, transfer=True)), likely_durable=True
+    )
+    assert found == [LOCK, SAVE]
+    assert found.frame == BEGIN
+
+
+def test_wrong_guess_takes_the_step_a_second_time_on_sqlite_only():
+    found = taken_by(follower(), received("b", RequestVote(2, 1, 1, transfer=True)))
+    assert found == ([LOCK, LOCK, SAVE] if IS_SQLITE else [LOCK, SAVE])
+    assert found.frame == ([*RELAXED, *BEGIN] if IS_SQLITE else [])
+
+
+def test_members_are_written_only_when_the_configuration_changes():
+    storage = leader()
+    before = set(Member.objects.values_list("node_id", "address"))
+    found = taken_by(storage, ChangeAddress("b", "http://b"), likely_durable=True)
+    assert found == [LOCK, "INSERT logentry", SAVE, "INSERT member"]
+    changed = set(Member.objects.values_list("node_id", "address"))
+    assert changed == before - {("b", "")} | {("b", "http://b")}
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda storage: storage.load(),
+        lambda storage: storage.version(),
+        lambda storage: storage.values(),
+        lambda storage: storage.values(["X"]),
+        lambda storage: storage.answer("r"),
+        lambda storage: storage.result(1),
+        lambda storage: storage.halted_by(),
+        lambda storage: storage.log.term_at(1),
+        lambda storage: storage.log.floor_of_term(1, 1),
+        lambda storage: storage.log.entries(1, max_entries=5, max_bytes=100),
+        lambda storage: storage.log.snapshot,
+        lambda storage: storage.log.snapshot_chunk(0, 10),
+    ],
+)
+def test_looking_takes_one_query_and_no_lock(look):
+    storage = follower()
+    with statements() as found:
+        look(storage)
+    assert len(found.texts) == 1
+    assert "FOR UPDATE" not in found.texts[0]
