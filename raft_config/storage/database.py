@@ -105,7 +105,7 @@ class DatabaseStorage:
 
     def version(self) -> int:
         """last_applied: the values are those of the log up to there."""
-        return first_of(self._row().values_list("last_applied", flat=True)) or 0
+        return stored_version(self.alias)
 
     def values(self, names: Iterable[str] | None = None) -> dict[str, Value]:
         """The values of these names that are set, or all of them."""
@@ -125,3 +125,9 @@ class DatabaseStorage:
 
     def _row(self) -> QuerySet[Node]:
         return Node.objects.using(self.alias).filter(pk=NODE_ROW)
+
+
+def stored_version(alias: str) -> int:
+    """last_applied of the node in the database `alias`, 0 while it has no row; one query."""
+    rows = Node.objects.using(alias).filter(pk=NODE_ROW)
+    return first_of(rows.values_list("last_applied", flat=True)) or 0
