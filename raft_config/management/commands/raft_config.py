@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
     def _set(self, name: str, value: str, **_: Any) -> None:
         _require(name)
-        cleaned = declared()[name].formfield().clean(value)
+        cleaned = declared()[name].parse(value)
         answer = proposals.propose({name: cleaned})
         self.stdout.write(f"{name} = {_shown(name)} (index {answer.index})")
 
