@@ -161,8 +161,9 @@ def running(
 
 
 def _free_ports(count: int) -> int:
-    """The first of some free ports in a row."""
-    for first in range(20_000, 30_000, 10):
+    """The first of some free ports in a row; other processes look from other places on."""
+    start = 20_000 + os.getpid() * 10 % 10_000
+    for first in range(start, 31_000, 10):
         if all(_is_free(first + offset) for offset in range(count)):
             return first
     raise OSError("No free ports.")

@@ -173,7 +173,7 @@ def start_command(node_id: str) -> str:
 def kill_command(node_id: str, children: Mapping[tuple[str, str], Child]) -> str:
     """Ends a node the hard way: both process groups, so the web server's workers too."""
     groups = " ".join(f"-{child.pid}" for child in children.values() if child.node_id == node_id)
-    return f"kill -9 -- {groups}"
+    return f"kill -9 {groups}"
 
 
 def overview(

@@ -6,6 +6,7 @@ other nodes have to agree on cannot take part in a rollback.
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ from .forms import SettingsForm
 from .models import AnsweredRequest, LogEntry, Member, Node, Snapshot, StoredValue
 from .node import get_node
 from .schema import declared
+from .state_machine import decode_command
 
 # Generic for the type checker alone: Django's own class is not.
 if TYPE_CHECKING:
@@ -218,10 +220,29 @@ class ClusterAdmin(PageAdmin):
 # -- the tables
 
 
-def shown(data: bytes | memoryview | str) -> str:
-    """A text of the log as people may look at it: escaped by the template, and cut."""
-    text = bytes(data).decode("utf-8", "replace") if not isinstance(data, str) else data
+def summary(entry: LogEntry) -> str:
+    """What an entry does, by names alone and cut; the template escapes it."""
+    if entry.configuration:
+        members = (each["node_id"] for each in json.loads(entry.configuration)["members"])
+        text = _("members: %s") % ", ".join(members)
+    elif entry.command:
+        text = _command_summary(bytes(entry.command))
+    else:
+        text = _("opens a term")
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _command_summary(data: bytes) -> str:
+    try:
+        command = decode_command(data)
+    except RaftConfigError as error:
+        return str(error)
+    parts = []
+    if command.values:
+        parts.append(_("sets %s") % ", ".join(sorted(command.values)))
+    if command.reset:
+        parts.append(_("resets %s") % ", ".join(sorted(command.reset)))
+    return "; ".join(parts) or _("changes nothing")
 
 
 @admin.register(LogEntry)
@@ -232,7 +253,7 @@ class LogEntryAdmin(ShownAdmin):
 
     @admin.display(description=gettext_lazy("content"))
     def content(self, entry: LogEntry) -> str:
-        return shown(entry.command) or shown(entry.configuration) or _("(opens a term)")
+        return summary(entry)
 
 
 @admin.register(Member)

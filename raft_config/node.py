@@ -62,6 +62,7 @@ from .exceptions import (
     OutcomeUnknownError,
     RaftConfigError,
     UnavailableError,
+    UnsupportedCommandError,
 )
 from .reader import publish_version
 from .storage import DatabaseStorage, check_command
@@ -232,11 +233,12 @@ class Node:
         while True:
             seen = self.courier.stepped
             outcome = outcome_of(self.state, self.storage.log, index, term)
-            if outcome in (Outcome.APPLIED, Outcome.COMPACTED):
+            if outcome is Outcome.APPLIED:
                 return
             if outcome is Outcome.LOST:
                 raise EntryLostError(index, term)
-            if self.clock() > deadline:
+            # Compacted: it may have been another leader's. Only a retry under its id can tell.
+            if outcome is Outcome.COMPACTED or self.clock() > deadline:
                 raise OutcomeUnknownError(f"at index {index}")
             self.courier.wait(seen, POLL_SECONDS)
 
@@ -330,6 +332,9 @@ class Node:
             if isinstance(effect, Accepted):
                 return effect
             if isinstance(effect, Refused):
+                if isinstance(event, Propose) and effect.refusal is Refusal.UNSUPPORTED:
+                    agreed = state.configuration.agreed_version
+                    raise UnsupportedCommandError(event.version, agreed)
                 raise error_for(effect, state)
         raise InvariantViolatedError("A proposal was neither accepted nor refused.")
 
@@ -358,7 +363,7 @@ def error_for(refused: Refused, state: NodeState) -> RaftConfigError:
         return NotLeaderError(refused.leader_id, state.current_term)
     if refused.refusal in UNSTORED:
         return UnavailableError(text)
-    if refused.refusal in (Refusal.TOO_LARGE, Refusal.EMPTY, Refusal.UNSUPPORTED):
+    if refused.refusal in (Refusal.TOO_LARGE, Refusal.EMPTY):
         return InvalidCommandError(text)
     return MembershipError(text)
 

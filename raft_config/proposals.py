@@ -22,6 +22,7 @@ from .exceptions import (
     NotLeaderError,
     OutcomeUnknownError,
     PeerUnavailableError,
+    PeerUnreachableError,
     RaftConfigError,
     UnavailableError,
 )
@@ -34,6 +35,8 @@ RETRY_SECONDS = 0.05
 """How long to wait before asking again who leads."""
 
 MIN_ATTEMPT_SECONDS = 0.1
+
+CERTAINLY_NOT_STORED = (NotLeaderError, UnavailableError, EntryLostError, PeerUnreachableError)
 
 
 def propose(
@@ -108,7 +111,7 @@ def _submit(node: Node, command: Command, deadline: float) -> int:
         left = max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())
         try:
             return _submit_once(node, data, left)
-        except (NotLeaderError, UnavailableError, EntryLostError) as error:
+        except CERTAINLY_NOT_STORED as error:
             failure: RaftConfigError = error
         except (OutcomeUnknownError, PeerUnavailableError) as error:
             failure, may_be_stored = error, True

@@ -20,8 +20,9 @@ from raft_config.exceptions import (
     PeerUnavailableError,
     UnavailableError,
 )
+from raft_config.models import LogEntry
 from raft_config.schema import Setting, declared
-from raft_config.state_machine import Answer, Value
+from raft_config.state_machine import Answer, Command, Value, encode_command
 
 from .html_forms import read_form
 
@@ -151,6 +152,21 @@ def test_tables_of_the_engine_are_shown_and_never_edited(editor, propose, table)
     page = editor.get(f"/admin/raft_config/{table}/")
     assert page.status_code == 200
     assert editor.get(f"/admin/raft_config/{table}/add/").status_code == 403
+
+
+def test_log_tells_what_an_entry_does_by_names_alone(editor, propose):
+    command = Command("r", {"SITE_NAME": "unseen"}, reset=("LIMIT",))
+    members = '{"members":[{"node_id":"a"},{"node_id":"b"}]}'
+    LogEntry.objects.create(index=1, term=1)
+    LogEntry.objects.create(index=2, term=1, command=encode_command(command))
+    LogEntry.objects.create(index=3, term=1, configuration=members)
+    LogEntry.objects.create(index=4, term=1, command=b'{"kind":"of the future"}')
+    page = text_of(editor.get("/admin/raft_config/logentry/"))
+    assert "opens a term" in page
+    assert "sets SITE_NAME; resets LIMIT" in page
+    assert "members: a, b" in page
+    assert "of the future" in page
+    assert "unseen" not in page
 
 
 # -- what is proposed
