@@ -117,8 +117,14 @@ def elect(node):
         node.tick()
         return node.state.is_leader
 
+    def has_settled():
+        state = node.state
+        known = {each.node_id for each in state.configuration.members if each.incarnation}
+        is_level = state.commit_index == state.last_log_index
+        return is_level and known >= URLS.keys() - node.transport.down
+
     eventually(leads)
-    eventually(lambda: node.state.commit_index > 0)
+    eventually(has_settled)
 
 
 def put(name, text, request_id=None):

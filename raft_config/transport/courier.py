@@ -60,12 +60,13 @@ class Courier:
         self._lock = threading.Lock()
         self._changed = threading.Condition()
         self._stepped = 0
+        self._is_closed = False
 
     def post(self, envelope: Envelope, base_url: str) -> None:
         """Send a message soon; its reply will be stepped."""
         peer = envelope.recipient
         with self._lock:
-            if self._under_way.get(peer, 0) >= MAX_UNDER_WAY:
+            if self._is_closed or self._under_way.get(peer, 0) >= MAX_UNDER_WAY:
                 return
             self._under_way[peer] = self._under_way.get(peer, 0) + 1
             pool = self._pools.get(peer)
@@ -74,7 +75,7 @@ class Courier:
             if self._stepper is None:
                 self._stepper = threading.Thread(target=self._step, name="raft-step", daemon=True)
                 self._stepper.start()
-        pool.submit(self._carry, envelope, base_url)
+            pool.submit(self._carry, envelope, base_url)
 
     def wait(self, seen: int, timeout_seconds: float) -> None:
         """Sleep until more than `seen` replies were stepped here, or the time is over."""
@@ -88,6 +89,8 @@ class Courier:
 
     def close(self) -> None:
         """End the threads; what is under way is lost, as in a crash."""
+        with self._lock:
+            self._is_closed = True
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
         if self._stepper is not None:
