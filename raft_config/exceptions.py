@@ -7,6 +7,7 @@ RaftConfigError
 |   `-- UnknownCommandError     it was written by a newer release: upgrade this node
 |-- CommandError                the caller's fault: refused before it reached the log
 |   |-- InvalidCommandError     it is malformed, or too large
+|   |-- InvalidImportError      a file to import is malformed, or a value in it cannot be taken
 |   `-- UnsupportedCommandError a member runs a release that does not know it yet
 |-- ProposalError               the cluster's answer to a command
 |   |-- NotLeaderError          certain: not stored; another node leads
@@ -33,6 +34,7 @@ RaftConfigError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -73,6 +75,18 @@ class CommandError(RaftConfigError):
 
 class InvalidCommandError(CommandError):
     """The command is malformed or larger than the limit."""
+
+
+class InvalidImportError(CommandError):
+    """A file to import is malformed, or a value in it cannot be taken; nothing of it was used."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        """`problems` maps a setting's name to what is wrong, and "" to what is wrong with all."""
+        told = "; ".join(
+            f"{name}: {problem}" if name else problem for name, problem in problems.items()
+        )
+        super().__init__(f"Nothing was imported: {told.rstrip('.')}.")
+        self.problems = dict(problems)
 
 
 class UnsupportedCommandError(CommandError):
