@@ -427,6 +427,42 @@ def test_json_takes_python_values_and_parse_takes_text():
         setting.parse("{")
 
 
+@pytest.mark.parametrize(("default", "kind", "text"), EXAMPLES)
+def test_raw_json_is_what_the_text_holds_and_comes_back(default, kind, text):
+    setting = Setting(default)
+    assert setting.to_json(default) == json.loads(text)["value"]
+    assert setting.from_json(setting.to_json(default)) == default
+
+
+def test_raw_json_is_read_strictly_and_then_cleaned():
+    assert Setting(1.5).from_json(2) == 2.0
+    assert Setting(Decimal(1)).from_json(2) == Decimal(2)
+    assert Setting(None, type=int).from_json(None) is None
+    limited = Setting(5, validators=(MaxValueValidator(10),))
+    for setting, wrong in (
+        (Setting(5), "5"),
+        (Setting(5), True),
+        (Setting(5), 5.0),
+        (Setting(5), None),
+        (Setting(Decimal(1)), 1.5),
+        (Setting("x"), 5),
+        (Setting([1]), {}),
+        (Setting([1]), [float("nan")]),
+        (limited, 11),
+        (Setting("a", choices=[("a", "A")]), "b"),
+    ):
+        with pytest.raises(ValidationError):
+            setting.from_json(wrong)
+
+
+def test_one_former_name_or_one_listener_need_no_tuple():
+    setting = Setting(5, renamed_from="OLD", on_change="shop.changed")
+    assert setting.renamed_from == ("OLD",)
+    assert setting.on_change == ("shop.changed",)
+    assert Setting(5, on_change=print).on_change == (print,)
+    assert Setting(5, renamed_from=["A", "B"]).renamed_from == ("A", "B")
+
+
 def test_parse_takes_what_is_typed_for_every_type():
     assert Setting(5).parse("7") == 7
     assert Setting(default=True).parse("false") is False

@@ -41,6 +41,14 @@ def _declared(config: RaftConfig) -> Mapping[str, Setting]:
     return MappingProxyType(found)
 
 
+def groups() -> dict[str, list[str]]:
+    """The names of the settings by group, in the order of their declaration; "" for no group."""
+    found: dict[str, list[str]] = {}
+    for name, setting in declared().items():
+        found.setdefault(setting.group, []).append(name)
+    return found
+
+
 def problems() -> list[ConfigurationError]:
     """Everything that is wrong with SETTINGS, for the system checks."""
     return _read(get_config().settings)[1]

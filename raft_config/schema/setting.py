@@ -16,12 +16,13 @@ What may *not* live here: unpickling, importing, or looking at the database.
 
 from __future__ import annotations
 
+import builtins
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypedDict, overload
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -33,22 +34,147 @@ from .fields import ChoiceField, JSONField, choice_keys
 from .kinds import KINDS, PYTHON_TYPES, Kind
 from .strict import SchemaError, parse_json, require_json
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar, Unpack
+
+    T = TypeVar("T", default=Any)
+else:  # defaults of type variables are Python 3.13's
+    from typing import TypeVar
+
+    T = TypeVar("T")
+U = TypeVar("U")
+
+Text = str | Promise
+FieldFactory = type[forms.Field] | Callable[[], forms.Field]
+Listener = Callable[..., object] | str
+"""Hears of changes; or the dotted path to it."""
+TextKind = Literal["str", "text", "email", "url", "URL", "colour", "choice"]
+"""The names of kinds whose values are text, for type checkers."""
+
+
+class Options(TypedDict, total=False):
+    """What every `Setting` may have besides, for type checkers."""
+
+    group: str
+    validators: Sequence[Callable[[Any], None]]
+    choices: Any
+    secret: bool
+    env: str
+    public: bool
+    renamed_from: str | Sequence[str]
+    on_change: Listener | Sequence[Listener]
+
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Generic[T]):
     """A declared setting. What is wrong with it is told by `declared()`, which knows its name.
 
     `type` is a Python type or the name of a kind ("text", "email", "URL", "colour", "JSON",
     "choice", ...); without it, the default's type counts. `choices` are as in a Django form, their
     keys of that type. With a default of None, None is a value too, and so is an empty form field.
+
+    `secret` values are never shown; `public` ones may be told to anybody. Where the environment
+    has the variable `env`, its value is in force there, and is not replicated. `renamed_from` are
+    names that are still read while this one is not set. `on_change` are callables, or dotted paths
+    to them, that hear of each change.
     """
 
-    default: Any
-    help_text: str | Promise = ""
-    type: type | str | None = None
+    default: T
+    help_text: Text = ""
+    type: builtins.type[Any] | FieldFactory | str | None = None
     group: str = ""
     validators: tuple[Callable[[Any], None], ...] = ()
     choices: Any = ()
+    secret: bool = False
+    env: str = ""
+    public: bool = False
+    renamed_from: tuple[str, ...] = ()
+    on_change: tuple[Listener, ...] = ()
+
+    if TYPE_CHECKING:  # the type of the values, as the default and `type` tell it
+
+        @overload
+        def __init__(
+            self: Setting[Any],
+            default: None,
+            help_text: Text = "",
+            *,
+            type: FieldFactory,
+            **more: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Setting[U | None],
+            default: None,
+            help_text: Text = "",
+            *,
+            type: builtins.type[U],
+            **more: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Setting[str | None],
+            default: None,
+            help_text: Text = "",
+            *,
+            type: TextKind,
+            **more: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Setting[str],
+            default: Promise,
+            help_text: Text = "",
+            type: str | None = None,
+            **more: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Setting[list[U]],
+            default: tuple[U, ...],
+            help_text: Text = "",
+            type: builtins.type[list[Any]] | str | None = None,
+            **more: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            default: T,
+            help_text: Text = "",
+            *,
+            type: FieldFactory,
+            **more: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            default: object,
+            help_text: Text = "",
+            *,
+            type: builtins.type[T],
+            **more: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            default: T,
+            help_text: Text = "",
+            type: str | None = None,
+            **more: Unpack[Options],
+        ) -> None: ...
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __post_init__(self) -> None:
+        # One name would be taken for a sequence of its letters.
+        for name in ("renamed_from", "on_change"):
+            given = getattr(self, name)
+            several = (given,) if isinstance(given, str) or callable(given) else tuple(given)
+            object.__setattr__(self, name, several)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether no one may see its value."""
+        return self.secret
 
     @cached_property
     def kind_name(self) -> str:
@@ -56,7 +182,7 @@ class Setting:
         if isinstance(self.type, str):
             return _named_kind(self.type, has_choices=bool(self.choices))
         if self.type is not None:
-            if self.type not in PYTHON_TYPES:
+            if not isinstance(self.type, type) or self.type not in PYTHON_TYPES:
                 raise SchemaError(f"has the type {self.type!r}, which is unknown")
             return PYTHON_TYPES[self.type]
         default = _plain_value(self.default)
@@ -77,7 +203,7 @@ class Setting:
 
     def encode(self, value: Any) -> str:
         """The text that travels and is stored. Raises SchemaError for any but a cleaned value."""
-        raw = None if value is None else self._guarded(self.kind.dump, _plain_value(value))
+        raw = self.to_json(value)
         require_json(raw)
         text = json.dumps(
             {"type": self.kind.stored, "value": raw}, sort_keys=True, separators=(",", ":")
@@ -121,6 +247,22 @@ class Setting:
             return self.decode(self.encode(cleaned))
         except SchemaError as error:
             raise _validation_error(error) from error
+
+    def to_json(self, value: Any) -> Any:
+        """The value as JSON holds it in the log: a decimal is text, a timedelta microseconds."""
+        return None if value is None else self._guarded(self.kind.dump, _plain_value(value))
+
+    def from_json(self, raw: Any) -> Any:
+        """The value of what `to_json` gives, cleaned; nothing else. Raises ValidationError."""
+        reads = self.kind.reads
+        is_whole = isinstance(raw, int) and not isinstance(raw, bool)
+        load = reads["int" if is_whole and "int" in reads else self.kind.stored]
+        try:
+            require_json(raw)
+            value = None if raw is None and self.nullable else self._guarded(load, raw)
+        except SchemaError as error:
+            raise _validation_error(error) from error
+        return self.clean(value)
 
     def parse(self, text: str) -> Any:
         """The value that was typed, as on a command line. Raises ValidationError."""
