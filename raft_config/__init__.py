@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .reader import config
+    from .live import config
 
 __version__ = "0.1.0"
 
@@ -19,7 +19,7 @@ __all__ = ["__version__", "config"]
 def __getattr__(name: str) -> Any:
     # Late, so that the core can be imported without Django.
     if name == "config":
-        from .reader import config  # noqa: PLC0415 - needs Django
+        from .live import config  # noqa: PLC0415 - needs Django
 
         return config
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

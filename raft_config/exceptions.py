@@ -15,6 +15,7 @@ RaftConfigError
 |   |-- ConflictError           certain: not applied; what it expected is no longer so
 |   |-- EntryLostError          certain: not applied; another leader replaced the entry
 |   `-- OutcomeUnknownError     unknown: retry with the same request id
+|-- StaleReadError              this node has not applied yet what a read has to see
 |-- MembershipError             a change of members was refused
 |-- PeerError                   a peer could not be used
 |   |-- PeerUnavailableError    try later; whether it got the message is not known
@@ -34,7 +35,7 @@ RaftConfigError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -125,6 +126,13 @@ class UnavailableError(ProposalError):
 class ConflictError(ProposalError):
     """The command expected something that is no longer so; nothing was changed."""
 
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"Somebody else has changed {', '.join(names)} meanwhile; nothing was changed. "
+            "Look at the present value, and decide again."
+        )
+        self.names = tuple(names)
+
 
 class EntryLostError(ProposalError):
     """Another leader replaced the entry: the command will never be applied."""
@@ -147,6 +155,18 @@ class OutcomeUnknownError(ProposalError):
             "Retry with the same request id; it has one effect."
         )
         self.request_id = request_id
+
+
+class StaleReadError(RaftConfigError):
+    """This node has not applied yet what a read has to see."""
+
+    def __init__(self, index: int, applied: int, seconds: float) -> None:
+        super().__init__(
+            f"This node has applied index {applied} and not {index} after {seconds:.1f} s. "
+            "Read again later, or on another node."
+        )
+        self.index = index
+        self.applied = applied
 
 
 class MembershipError(RaftConfigError):

@@ -64,10 +64,10 @@ from .exceptions import (
     UnavailableError,
     UnsupportedCommandError,
 )
-from .reader import publish_version
 from .storage import DatabaseStorage, check_command
 from .transport.client import transport_for
 from .transport.courier import Courier, Transport
+from .version_file import version_file_of
 
 logger = logging.getLogger("raft_config")
 
@@ -155,7 +155,7 @@ class Node:
         longest_wait = 2 * self.config.timing.election_timeout_seconds
         if state is not None:
             # A process may have died between its commit and telling the others of it.
-            publish_version(self.config, state.last_applied)
+            version_file_of(self.config).publish_if_missed(state.last_applied)
             due = next_deadline(state)
             if self.clock() < due <= self.clock() + longest_wait:
                 return due
@@ -313,7 +313,7 @@ class Node:
             likely_durable=likely_durable and not isinstance(event, (Tick, Read)),
         )
         if after.last_applied != before.last_applied:
-            publish_version(self.config, after.last_applied)
+            version_file_of(self.config).publish(after.last_applied)
         for effect in effects:
             self._carry_out(effect, after)
         return after, effects

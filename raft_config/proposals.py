@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import connections
 
-from .conf import get_config
 from .exceptions import (
     ConflictError,
     EntryLostError,
@@ -27,9 +27,12 @@ from .exceptions import (
     UnavailableError,
 )
 from .node import Node, get_node
-from .schema import declared
+from .reader import latest
+from .schema import Setting, declared
 from .state_machine import Answer, Command, encode_command
 from .transport.wire import text_of
+
+Found = TypeVar("Found")
 
 RETRY_SECONDS = 0.05
 """How long to wait before asking again who leads."""
@@ -49,30 +52,58 @@ def propose(
 ) -> Answer:
     """Set `values` and reset the names in `reset`, as one entry; returns when it is applied here.
 
-    `expected` maps a name to the index that last set it (0: not set). Raises ValidationError (a
-    value is wrong), InvalidCommandError, NotLeaderError, UnavailableError, EntryLostError and
+    `expected` maps a name to the index that last set it (0: not set). Raises ValidationError (with
+    an error_dict by name), InvalidCommandError, NotLeaderError, UnavailableError, EntryLostError,
     ConflictError: for certain nothing was changed. OutcomeUnknownError: retry under its id.
     """
-    node = get_node()
-    _refuse_within_atomic(node)
     command = Command(
         request_id=request_id or uuid.uuid4().hex,
-        values=_encoded(values),
-        reset=tuple(_known(name) for name in reset),
+        values=encoded(values),
+        reset=_declared_names(reset),
         expected=dict(expected or {}),
     )
-    seconds = timeout_seconds or get_config().write_timeout_seconds
-    index = _submit(node, command, time.monotonic() + seconds)
-    if not node.wait_until_applied(index, seconds):
+    return submit(command, timeout_seconds)
+
+
+def submit(command: Command, timeout_seconds: float | None = None) -> Answer:
+    """Bring a command to the leader, and wait until it is applied here. Raises as `propose`."""
+    node = get_node()
+    _refuse_within_atomic(node)
+    seconds = timeout_seconds or node.config.write_timeout_seconds
+    deadline = time.monotonic() + seconds
+    data = encode_command(command)
+    index = _until(deadline, command.request_id, lambda left: _submit_once(node, data, left))
+    if not node.wait_until_applied(index, max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())):
         raise OutcomeUnknownError(command.request_id)
     answer = node.storage.answer(command.request_id) or Answer(index)
     if answer.conflicts:
-        names = ", ".join(answer.conflicts)
-        raise ConflictError(
-            f"Somebody else has changed {names} meanwhile; nothing was changed. "
-            "Look at the present value, and decide again."
-        )
+        raise ConflictError(answer.conflicts)
     return answer
+
+
+def read_index(timeout_seconds: float | None = None) -> int:
+    """The index that a node has to have applied for a linearizable read that begins now.
+
+    Raises NotLeaderError, UnavailableError, PeerUnavailableError; every attempt is a fresh round.
+    """
+    node = get_node()
+    seconds = timeout_seconds or node.config.write_timeout_seconds
+    return _until(time.monotonic() + seconds, None, lambda left: _read_index_once(node, left))
+
+
+def read_latest(name: str, timeout_seconds: float | None = None) -> tuple[Any, int]:
+    """A setting's value as of now in the whole cluster, and the index that set it (0: not set)."""
+    _declared(name)
+    node = get_node()
+    seconds = timeout_seconds or node.config.write_timeout_seconds
+    if not node.wait_until_applied(read_index(timeout_seconds), seconds):
+        raise UnavailableError("This node lags behind the leader; try again later.")
+    loaded = latest()
+    stored = loaded.stored.get(name)
+    return loaded.values[name], stored.index if stored else 0
+
+
+# -- what is refused before it becomes a command
 
 
 def _refuse_within_atomic(node: Node) -> None:
@@ -83,40 +114,55 @@ def _refuse_within_atomic(node: Node) -> None:
         )
 
 
-def _known(name: str) -> str:
+def _declared_names(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        _declared(name)
+    return tuple(names)
+
+
+def _declared(name: str) -> Setting:
     if name not in declared():
         raise InvalidCommandError(
             f'There is no setting {name}; declare it in RAFT_CONFIG["SETTINGS"].'
         )
-    return name
+    return declared()[name]
 
 
-def _encoded(values: Mapping[str, Any]) -> dict[str, str]:
-    settings = declared()
-    return {
-        name: settings[_known(name)].encode(settings[name].clean(value))
-        for name, value in values.items()
-    }
+def encoded(values: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of values. Raises InvalidCommandError; ValidationError for all that is wrong."""
+    texts: dict[str, str] = {}
+    errors: dict[str, ValidationError] = {}
+    for name, value in values.items():
+        setting = _declared(name)
+        try:
+            texts[name] = setting.encode(setting.clean(value))
+        except ValidationError as error:
+            errors[name] = error
+    if errors:
+        raise ValidationError(errors)
+    return texts
 
 
-def _submit(node: Node, command: Command, deadline: float) -> int:
-    """Bring the command to the leader; returns the index at which it is applied there.
+# -- on the way to the leader
 
-    Asks again until the deadline, whatever the outcome of an attempt: under one request id the
-    command has one effect. Only the error says whether an attempt may have stored it.
+
+def _until(deadline: float, request_id: str | None, attempt: Callable[[float], Found]) -> Found:
+    """Try again until the deadline, whatever the outcome of an attempt.
+
+    A command has one effect, under one request id. Only the error says whether an attempt may have
+    stored it; what is only read has no request id.
     """
-    data = encode_command(command)
     may_be_stored = False
     while True:
         left = max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())
         try:
-            return _submit_once(node, data, left)
+            return attempt(left)
         except CERTAINLY_NOT_STORED as error:
             failure: RaftConfigError = error
         except (OutcomeUnknownError, PeerUnavailableError) as error:
-            failure, may_be_stored = error, True
+            failure, may_be_stored = error, request_id is not None
         if time.monotonic() + RETRY_SECONDS > deadline:
-            raise OutcomeUnknownError(command.request_id) if may_be_stored else failure
+            raise OutcomeUnknownError(request_id or "") if may_be_stored else failure
         time.sleep(RETRY_SECONDS)
 
 
@@ -125,6 +171,19 @@ def _submit_once(node: Node, data: bytes, seconds: float) -> int:
     if leader_id is None or leader_id == node.node_id:
         return node.propose([data], timeout_seconds=seconds).index
     payload: dict[str, object] = {"commands": [text_of(data)]}
+    return _ask_leader(node, leader_id, "propose", payload, seconds)
+
+
+def _read_index_once(node: Node, seconds: float) -> int:
+    leader_id = node.state.leader_id
+    if leader_id is None or leader_id == node.node_id:
+        return node.read_index(timeout_seconds=seconds)
+    return _ask_leader(node, leader_id, "read_index", {}, seconds)
+
+
+def _ask_leader(
+    node: Node, leader_id: str, name: str, payload: dict[str, object], seconds: float
+) -> int:
     address = node.address_of(leader_id)
-    answer = node.transport.call(leader_id, address, "propose", payload, seconds)
+    answer = node.transport.call(leader_id, address, name, payload, seconds)
     return int(str(answer["index"]))

@@ -1,151 +1,234 @@
-"""`config`: reads of what this node has applied. A read never writes and never waits for a peer.
+"""Reads of what this node has applied. A read never writes, and never waits for a peer.
 
-All processes of a host map one file of 8 bytes: the index that was applied last. A read compares
-it with the one its values were loaded at, and reloads, in one query, when they differ either way
-(after a power cut it may have fallen). Where that file cannot tell (it cannot be opened, or other
-hosts share the node's database), the node's row is asked, at most once a second. When nothing can
-be loaded, a read still answers: with the value loaded before, else with the declared default.
+    pinned here? -> that version
+    nothing new? -> the values loaded last     (one word of memory and the clock are compared)
+    else         -> load them again, in one query
+
+When nothing can be loaded (before `migrate`, while the database is away, in a test that may not use
+it), a read still answers: with the values loaded before, else with the declared defaults.
+
+What may *not* live here: writes, and whatever needs a peer (`live`, `proposals`).
 """
 
 from __future__ import annotations
 
+import copy
 import logging
-import mmap
-import os
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
 
-from django.core.exceptions import SynchronousOnlyOperation
-from django.db import DatabaseError, connections
+from django.core.signals import setting_changed
+from django.db import DatabaseError
+from django.dispatch import receiver
 
-from .conf import RaftConfig, get_config
-from .schema import SchemaError, declared
-from .storage import stored_values, stored_version
+from .conf import RaftConfig, did_you_mean, get_config
+from .schema import SchemaError, Setting, declared
+from .state_machine import Value
+from .storage import stored_settings
+from .version_file import TOKEN, VersionFile, query_apart, version_file_of
 
 logger = logging.getLogger("raft_config")
 
-VERSION_BYTES = 8
-NEVER_LOADED = -1
-CHECK_SECONDS = 1.0
-"""How often to look whether the file was replaced, and at the row where the file cannot tell."""
+RETRY_SECONDS = 1.0
+"""After values could not be loaded, a read tries again so much later, or when there are newer."""
 
 
-class Version:
-    """The index that was applied last, as cheaply as this host allows."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """The values in force at one version."""
 
-    def __init__(self, config: RaftConfig) -> None:
-        self._path = config.version_file
-        self._alias = config.database
-        # A SQLite file has one host; its other processes write the same 8 bytes.
-        self._asks_row = connections[config.database].vendor != "sqlite"
-        self._view: memoryview | None = None
-        self._inode = 0
-        self._row_version = 0
-        self._check_at = 0.0
-
-    def read(self) -> int:
-        """The index, for comparison only."""
-        if time.monotonic() >= self._check_at:
-            self._check()
-        return self._row_version if self._view is None else self._view[0]
-
-    def write(self, version: int) -> None:
-        """Tell every process of the host."""
-        if time.monotonic() >= self._check_at:
-            self._check()
-        self._row_version = version
-        if self._view is not None:
-            self._view[0] = version
-
-    def _check(self) -> None:
-        self._check_at = time.monotonic() + CHECK_SECONDS
-        try:
-            self._open_if_replaced()
-        except OSError as error:
-            if self._view is not None or self._inode == 0:
-                logger.warning(
-                    "The version file %s cannot be used (%s): a change made by another process is "
-                    "seen after up to %g s. Make it writable for every process of the node.",
-                    *(self._path, error, CHECK_SECONDS),
-                )
-            self._view, self._inode = None, NEVER_LOADED
-        if self._view is None or self._asks_row:
-            self._ask_row()
-
-    def _open_if_replaced(self) -> None:
-        """Map the file; again when something (a cleaner of temporary files) has taken it away."""
-        try:
-            if self._view is not None and Path(self._path).stat().st_ino == self._inode:
-                return
-        except FileNotFoundError:
-            pass
-        Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            found = os.fstat(descriptor)
-            if found.st_size < VERSION_BYTES:
-                os.ftruncate(descriptor, VERSION_BYTES)
-            self._view = memoryview(mmap.mmap(descriptor, VERSION_BYTES)).cast("Q")
-            self._inode = found.st_ino
-        finally:
-            os.close(descriptor)
-
-    def _ask_row(self) -> None:
-        try:
-            version = stored_version(self._alias)
-        except (DatabaseError, SynchronousOnlyOperation):
-            return  # before `migrate`, while the database is away, or in an async view
-        self._row_version = version
-        if self._view is not None:
-            self._view[0] = version
+    file: VersionFile
+    words: Any
+    """Where the token stood when this was loaded."""
+    token: int
+    version: int
+    """last_applied, as the values have it."""
+    declared: Mapping[str, Setting]
+    stored: Mapping[str, Value]
+    """What the cluster has set, also under names that are not declared."""
+    values: Mapping[str, Any]
+    """Of every declared setting."""
 
 
-_versions: dict[tuple[int, str], Version] = {}
+class _State:
+    """What this process has loaded; replaced as a whole, so that no lock is needed to read it."""
 
-
-def version_of(config: RaftConfig) -> Version:
-    """This process's view of the version; after a fork a new one."""
-    key = (os.getpid(), config.version_file)
-    found = _versions.get(key)
-    if found is None:
-        found = _versions[key] = Version(config)
-    return found
-
-
-def publish_version(config: RaftConfig, version: int) -> None:
-    """Let every process of this host see that another index is applied."""
-    version_of(config).write(version)
-
-
-class Config:
-    """The declared settings as attributes: `config.SITE_NAME`."""
+    __slots__ = ("config", "failed", "loaded", "overlay", "retry_at")
 
     def __init__(self) -> None:
-        self.__dict__["_loaded_at"] = NEVER_LOADED
-        self.__dict__["_values"] = {}
+        self.overlay: Mapping[str, Any] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        self.config: RaftConfig | None = None
+        self.loaded: Loaded | None = None
+        self.failed: tuple[int, Mapping[str, Setting]] | None = None
+        """For which token and declarations loading failed."""
+        self.retry_at = 0.0
+
+
+_state: Final = _State()
+_pinned: Final[ContextVar[Loaded | None]] = ContextVar("raft_config_pinned", default=None)
+_loading: Final = threading.Lock()
+
+
+def current() -> Loaded:
+    """The pinned version if there is one here, else the latest."""
+    return _pinned.get() or latest()
+
+
+def latest() -> Loaded:
+    """The values that this node has applied, loaded anew if there are newer ones."""
+    config = get_config()
+    file = version_file_of(config)
+    token = file.token()
+    loaded = _state.loaded
+    settings = declared()
+    if (
+        loaded is not None
+        and loaded.token == token
+        and loaded.words is file.words
+        and loaded.declared is settings
+    ):
+        return loaded
+    if _state.failed == (token, settings) and time.monotonic() < _state.retry_at:
+        return loaded if loaded is not None else _defaults(file, settings)
+    return _load(config, file, token, settings)
+
+
+def _load(
+    config: RaftConfig, file: VersionFile, token: int, settings: Mapping[str, Setting]
+) -> Loaded:
+    try:
+        version, stored = query_apart(config.database, lambda: stored_settings(config.database))
+    except Exception as error:
+        level = logging.DEBUG if isinstance(error, DatabaseError) else logging.WARNING
+        logger.log(level, "The settings cannot be loaded now: %s", error, exc_info=True)
+        _state.failed, _state.retry_at = (token, settings), time.monotonic() + RETRY_SECONDS
+        same = _state.loaded is not None and _state.loaded.declared is settings
+        return _state.loaded if same and _state.loaded else _defaults(file, settings)
+    values = {name: _value(name, each, stored.get(name)) for name, each in settings.items()}
+    loaded = Loaded(file, file.words, token, version, settings, stored, values)
+    _state.failed = None
+    _state.loaded = loaded
+    return loaded
+
+
+def _defaults(file: VersionFile, settings: Mapping[str, Setting]) -> Loaded:
+    """What is read while nothing can be loaded; never kept."""
+    values = {name: _value(name, each, None) for name, each in settings.items()}
+    return Loaded(file, file.words, 0, 0, settings, {}, values)
+
+
+def _value(name: str, setting: Setting, stored: Value | None) -> Any:
+    if stored is None:
+        return setting.default
+    try:
+        return setting.decode(stored.text)
+    except SchemaError as error:
+        logger.warning("Setting %s: %s; its default is used", name, error)
+        return setting.default
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **_: object) -> None:
+    if setting in {"RAFT_CONFIG", "DATABASES"}:
+        _state.forget()
+        Reader.withdraw()
+
+
+@contextmanager
+def overlay(values: Mapping[str, Any]) -> Iterator[None]:
+    """Let every thread of this process read these instead, for as long as the block lasts."""
+    before = _state.overlay
+    _state.overlay = {**before, **values}
+    try:
+        yield
+    finally:
+        _state.overlay = before
+
+
+@contextmanager
+def pinned() -> Iterator[Loaded]:
+    """Let every read in here see one version: in this thread, or in this asynchronous task."""
+    token = _pinned.set(latest())
+    try:
+        yield current()
+    finally:
+        _pinned.reset(token)
+
+
+def move_pin() -> None:
+    """After a write within `pinned`: whoever wrote reads it from now on."""
+    if _pinned.get() is not None:
+        _pinned.set(latest())
+
+
+class Reader:
+    """The declared settings as attributes and items.
+
+    The class gets a property for each declared name at the first read; it costs a fraction of
+    what `__getattr__` would.
+    """
+
+    _offered: Mapping[str, Setting] = {}
+
+    @classmethod
+    def offer(cls, settings: Mapping[str, Setting]) -> None:
+        """Make a property of each declared setting."""
+        if cls._offered is settings:
+            return
+        with _loading:
+            cls._withdraw_all()
+            for name, setting in settings.items():
+                setattr(cls, name, property(_getter(name, copies=_is_mutable(setting))))
+            cls._offered = settings
+
+    @classmethod
+    def withdraw(cls) -> None:
+        """The declarations may be others now."""
+        for each in (cls, *cls.__subclasses__()):
+            with _loading:
+                each._withdraw_all()  # noqa: SLF001 - of this very class
+
+    @classmethod
+    def _withdraw_all(cls) -> None:
+        for name in cls._offered:
+            delattr(cls, name)
+        cls._offered = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(
-                f'There is no setting {name}; declare it in RAFT_CONFIG["SETTINGS"].'
-            ) from None
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"Set {name} with raft_config.proposals.propose({{{name!r}: ...}}).")
+        settings = declared()
+        if name not in settings:
+            raise AttributeError(_unknown(name))
+        self.offer(settings)
+        return self[name]
 
     def __getitem__(self, name: str) -> Any:
-        self._reload_if_stale()
-        values = self.__dict__["_values"]
+        overlaid = _state.overlay
+        if name in overlaid:
+            return copy.deepcopy(overlaid[name])
+        values = current().values
         if name in values:
-            return values[name]
-        return declared()[name].default
+            return _own(values[name])
+        if name in declared():  # declared after this version was pinned
+            return _own(declared()[name].default)
+        raise KeyError(_unknown(name))
+
+    def latest(self, name: str) -> Any:
+        """The value that this node has applied last, also where another version is pinned."""
+        return self[name] if self.is_overlaid(name) else _own(latest().values[name])
+
+    def is_overlaid(self, name: str) -> bool:
+        """Whether a test has put a value in its place."""
+        return name in _state.overlay
 
     def __contains__(self, name: object) -> bool:
         return name in declared()
@@ -153,44 +236,77 @@ class Config:
     def __iter__(self) -> Iterator[str]:
         return iter(declared())
 
+    def __len__(self) -> int:
+        return len(declared())
+
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *declared()]
+        return sorted({*super().__dir__(), *declared()})
 
-    def _reload_if_stale(self) -> None:
-        version = version_of(get_config()).read()
-        if version == self.__dict__["_loaded_at"]:
-            return
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value, or `default` for a name that is not declared."""
+        return self[name] if name in declared() else default
+
+    def get_many(self, *names: str) -> dict[str, Any]:
+        """Several values, all of one version. Raises KeyError."""
+        with pinned():
+            return {name: self[name] for name in names}
+
+    def all(self) -> dict[str, Any]:
+        """Every declared setting, all of one version."""
+        return self.get_many(*self)
+
+    def source(self, name: str) -> str:
+        """Where its value comes from: "cluster", or "default". Raises KeyError."""
+        if name not in self:
+            raise KeyError(_unknown(name))
+        return "cluster" if name in current().stored else "default"
+
+    def pinned(self) -> Any:
+        """A context manager, and a decorator: every read within sees one version."""
+        return pinned()
+
+
+def _getter(name: str, *, copies: bool) -> Callable[[Reader], Any]:
+    """What `config.NAME` calls: it is on the path of every request, hence written out."""
+
+    def read(
+        self: Reader,
+        state: _State = _state,
+        pin: Callable[[], Loaded | None] = _pinned.get,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Any:
+        if state.overlay:
+            return self[name]
+        loaded = pin()
+        if loaded is None:
+            loaded = state.loaded
+            if (
+                loaded is None
+                or loaded.words[TOKEN] != loaded.token
+                or clock() >= loaded.file.check_at
+            ):
+                return self[name]
         try:
-            self.__dict__["_values"] = _load_anywhere()
-        except DatabaseError:
-            # Before `migrate`, or while the database is away: what was loaded before goes on.
-            logger.debug("The settings cannot be loaded now", exc_info=True)
-            return
-        self.__dict__["_loaded_at"] = version
+            return loaded.values[name]
+        except KeyError:
+            return self[name]
+
+    def read_own(self: Reader) -> Any:
+        return _own(read(self))
+
+    return read_own if copies else read
 
 
-_loader = ThreadPoolExecutor(1, "raft-load")
+def _is_mutable(setting: Setting) -> bool:
+    return setting.kind.stored == "json"
 
 
-def _load_anywhere() -> dict[str, Any]:
-    try:
-        return load_values()
-    except SynchronousOnlyOperation:  # an async view: the one query is made by a thread
-        return _loader.submit(load_values).result()
+def _own(value: Any) -> Any:
+    """A list or a dict as a copy: whoever changes it changes nobody else's."""
+    return copy.deepcopy(value) if isinstance(value, list | dict) else value
 
 
-def load_values() -> dict[str, Any]:
-    """The value of every setting that is set, in one query; what cannot be read is left out."""
-    settings = declared()
-    values = {}
-    for name, stored in stored_values(get_config().database).items():
-        if name not in settings:
-            continue
-        try:
-            values[name] = settings[name].decode(stored.text)
-        except SchemaError as error:
-            logger.warning("Setting %s: %s; its default is used", name, error)
-    return values
-
-
-config = Config()
+def _unknown(name: str) -> str:
+    return f'There is no setting {name}; declare it in RAFT_CONFIG["SETTINGS"]. ' + did_you_mean(
+        name, tuple(declared())
+    )

@@ -312,11 +312,11 @@ def test_conflict_shows_the_present_value_and_the_next_save_replaces_it(editor, 
     data = shown(editor) | {"value-LIMIT": "30"}
     stored["LIMIT"] = Value(SETTINGS["LIMIT"].encode(77), 9)
     stored["SITE_NAME"] = Value(SETTINGS["SITE_NAME"].encode("not edited here"), 9)
-    propose.error = ConflictError("Somebody else has changed LIMIT.")
+    propose.error = ConflictError(["LIMIT"])
     response = editor.post(URL, data)
     assert response.status_code == 200
     page = text_of(response)
-    assert "Somebody else has changed LIMIT." in page
+    assert "Somebody else has changed LIMIT meanwhile" in page
     assert "Present value: 77" in page
     assert page.count("Present value") == 1
     propose.error = None

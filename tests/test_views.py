@@ -21,7 +21,6 @@ from raft_config.core.log import Entry
 from raft_config.core.messages import Envelope
 from raft_config.exceptions import (
     ConfigurationError,
-    ConflictError,
     EntryLostError,
     InvalidCommandError,
     InvariantViolatedError,
@@ -403,7 +402,6 @@ def test_djangos_limit_for_forms_does_not_refuse_a_batch(node):
         (NotLeaderError("c", 7), 409, {"leader_id": "c", "term": 7}),
         (NotLeaderError(None, 7), 409, {"leader_id": None, "term": 7}),
         (EntryLostError(4, 7), 409, {"index": 4, "term": 7}),
-        (ConflictError("changed"), 409, {}),
         (MembershipError("pending"), 409, {}),
         (UnsupportedCommandError(2, 1), 409, {"needed": 2, "agreed": 1}),
         (InvalidCommandError("too large"), 422, {}),

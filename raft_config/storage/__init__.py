@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 from .routing import RaftRouter, sqlite_database
 
 if TYPE_CHECKING:
-    from .database import DatabaseStorage, stored_version
-    from .machine import check_command, stored_values
+    from .database import DatabaseStorage, stored_settings, stored_version
+    from .machine import check_command
 
 __all__ = [
     "DatabaseStorage",
     "RaftRouter",
     "check_command",
     "sqlite_database",
-    "stored_values",
+    "stored_settings",
     "stored_version",
 ]
 
 _NEEDS_MODELS = {
     "DatabaseStorage": ".database",
     "check_command": ".machine",
-    "stored_values": ".machine",
+    "stored_settings": ".database",
     "stored_version": ".database",
 }
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField
+from django.db.models import Value as Literal
 
 from ..core import corridor
 from ..core.configuration import Configuration
@@ -19,7 +20,7 @@ from ..core.effects import Effect
 from ..core.events import Event
 from ..core.settings import RaftSettings
 from ..core.state import NodeState
-from ..models import NODE_ROW, Node
+from ..models import NODE_ROW, Node, StoredValue
 from ..state_machine import Answer, Value
 from .codec import STATE_COLUMNS, Columns, decode_state, encode_state
 from .durability import DurabilityNeededError, relaxed_commits
@@ -131,3 +132,14 @@ def stored_version(alias: str) -> int:
     """last_applied of the node in the database `alias`, 0 while it has no row; one query."""
     rows = Node.objects.using(alias).filter(pk=NODE_ROW)
     return first_of(rows.values_list("last_applied", flat=True)) or 0
+
+
+def stored_settings(alias: str) -> tuple[int, dict[str, Value]]:
+    """last_applied and all values that are set, as of the same instant; one query."""
+    row = Node.objects.using(alias).filter(pk=NODE_ROW).order_by()
+    rows = StoredValue.objects.using(alias).order_by().values_list("name", "text", "index")
+    nobody = Literal("", output_field=TextField())
+    together = rows.union(row.values_list(nobody, nobody, "last_applied"), all=True)
+    values = {name: Value(text, index) for name, text, index in together}
+    version = values.pop("", Value("", 0)).index
+    return version, values

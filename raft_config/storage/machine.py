@@ -53,11 +53,6 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def stored_values(alias: str) -> dict[str, Value]:
-    """All values that are set in the database `alias`, in one query."""
-    return DatabaseMachine(alias).values()
-
-
 class DatabaseMachine:
     """Values and remembered answers of the node in the database `alias`."""
 

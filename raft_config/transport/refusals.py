@@ -28,7 +28,6 @@ MAX_DETAIL: Final = 500
 TRAVELLING: Final[Mapping[str, tuple[int, Mapping[str, Reader]]]] = {
     "NotLeaderError": (409, {"leader_id": or_none(identifier), "term": integer}),
     "EntryLostError": (409, {"index": integer, "term": integer}),
-    "ConflictError": (409, {}),
     "MembershipError": (409, {}),
     "UnsupportedCommandError": (409, {"needed": integer, "agreed": integer}),
     "InvalidCommandError": (422, {}),

@@ -20,7 +20,7 @@ from raft_config.state_machine import (
     Value,
     encode_command,
 )
-from raft_config.storage import check_command, stored_values
+from raft_config.storage import check_command, stored_settings
 from raft_config.storage.machine import DatabaseMachine
 
 from .helpers import AT, put, state_of, storage_of
@@ -83,7 +83,8 @@ def test_retry_has_one_effect_and_the_first_answer():
     apply(machine, entry(1, request_id="r", values={"X": "1"}))
     apply(machine, entry(2, request_id="s", values={"X": "2"}))
     apply(machine, entry(3, request_id="r", values={"X": "1"}))
-    assert machine.values() == stored_values("default") == {"X": Value("2", 2)}
+    assert stored_settings("default") == (0, machine.values())
+    assert machine.values() == {"X": Value("2", 2)}
     assert machine.answer("r") == Answer(1) == machine.result(1)
     assert machine.result(3) is None
     assert machine.answer("unknown") is None

@@ -15,7 +15,6 @@ from raft_config.core import messages
 from raft_config.core.log import Entry
 from raft_config.core.messages import Envelope
 from raft_config.exceptions import (
-    ConflictError,
     EntryLostError,
     InvalidCommandError,
     MembershipError,
@@ -214,7 +213,6 @@ def test_a_node_says_who_it_is(transport):
         NotLeaderError("c", 7),
         NotLeaderError(None, 7),
         EntryLostError(4, 7),
-        ConflictError("Somebody else has changed A."),
         MembershipError("pending"),
         UnsupportedCommandError(2, 1),
         InvalidCommandError("too large"),

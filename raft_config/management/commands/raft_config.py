@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ... import proposals
 from ...exceptions import RaftConfigError
-from ...reader import config
+from ...live import config
 from ...schema import declared
 
 
