@@ -26,7 +26,7 @@ from .exceptions import InvalidCommandError, InvalidImportError
 from .schema import SchemaError, Setting, declared
 from .schema.strict import parse_json, require_json
 from .state_machine import Value
-from .storage import stored_values, stored_version
+from .storage import stored_settings
 
 FORMAT: Final = 1
 
@@ -60,7 +60,7 @@ def export(names: Iterable[str] | None = None, *, with_secrets: bool = False) ->
     chosen = set(settings if names is None else names)
     for name in sorted(chosen - settings.keys()):
         raise InvalidCommandError(f"There is no setting {name}, so it cannot be exported.")
-    index, stored = _consistent()
+    index, stored = stored_settings(get_config().database)
     return {
         "format": FORMAT,
         "cluster_id": get_config().cluster_id,
@@ -94,7 +94,7 @@ def plan_import(data: object, *, prune: bool = False) -> ImportPlan:
     """
     given = _settings_in(data)
     settings = declared()
-    _, stored = _consistent()
+    _, stored = stored_settings(get_config().database)
     read = _read({name: raw for name, raw in given.items() if name in settings}, settings)
     unchanged = {name for name in read if _is_stored(settings[name], read[name], stored.get(name))}
     values = {name: value for name, value in read.items() if name not in unchanged}
@@ -108,15 +108,6 @@ def plan_import(data: object, *, prune: bool = False) -> ImportPlan:
             name: stored[name].index if name in stored else 0 for name in sorted({*values, *reset})
         },
     )
-
-
-def _consistent() -> tuple[int, dict[str, Value]]:
-    """All stored values, and the index after which they were so."""
-    alias = get_config().database
-    while True:
-        index, stored = stored_version(alias), stored_values(alias)
-        if stored_version(alias) == index:
-            return index, stored
 
 
 def _settings_in(data: object) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ from raft_config.exceptions import ConflictError, InvalidCommandError, InvalidIm
 from raft_config.models import StoredValue
 from raft_config.proposals import propose
 from raft_config.schema import Setting
-from raft_config.storage import stored_values, stored_version
+from raft_config.storage import stored_settings, stored_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,7 +43,7 @@ def file_of(**values):
 
 def stored():
     """What is set, as values."""
-    found = stored_values("default").items()
+    found = stored_settings("default")[1].items()
     return {name: SETTINGS[name].decode(value.text) for name, value in found}
 
 
@@ -85,11 +85,11 @@ def test_export_leaves_out_what_no_setting_declares():
 
 def test_what_was_exported_comes_back_the_same():
     propose({"SITE_NAME": "Käse & Co", "TAX": Decimal("0.070"), "PLANS": [{"b": 1, "a": None}]})
-    before = {name: value.text for name, value in stored_values("default").items()}
+    before = {name: value.text for name, value in stored_settings("default")[1].items()}
     text = exchange.to_text(exchange.export())
     propose({}, reset=list(SETTINGS))
     apply(exchange.plan_import(exchange.from_text(text)))
-    assert {name: value.text for name, value in stored_values("default").items()} == before
+    assert {name: value.text for name, value in stored_settings("default")[1].items()} == before
 
 
 def test_import_plans_only_what_differs_and_names_what_nobody_declares():
