@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from django.apps import AppConfig
+from django.apps import apps as installed_apps
 from django.apps.registry import Apps
 from django.db import DEFAULT_DB_ALIAS, router
 from django.utils.text import slugify
@@ -85,7 +86,7 @@ def _permissions(group: str, actions: Iterable[str]) -> Iterator[str]:
 
 def create_group_permissions(
     app_config: AppConfig,  # noqa: ARG001 -- Django gives it by name
-    apps: Apps,
+    apps: Apps = installed_apps,  # `flush` gives none
     using: str = DEFAULT_DB_ALIAS,
     **_: object,
 ) -> None:
