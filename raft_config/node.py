@@ -31,8 +31,6 @@ from .core.effects import (
     LeaderChanged,
     MembershipChanged,
     PeerRejected,
-    ReadAborted,
-    ReadConfirmed,
     Refusal,
     Refused,
     Removed,
@@ -52,7 +50,7 @@ from .core.events import (
 )
 from .core.messages import Envelope
 from .core.raft import next_deadline
-from .core.state import NodeState, new_node
+from .core.state import Leader, NodeState, new_node
 from .exceptions import (
     EntryLostError,
     InvalidCommandError,
@@ -104,7 +102,6 @@ class Node:
         self.transport = transport
         self.storage = DatabaseStorage(config.database, self._first_state)
         self.courier = Courier(transport, self._take_reply)
-        self._reads: dict[str, int | None] = {}
         self._pinger: ThreadPoolExecutor | None = None
         self._ping: Future[bool] | None = None
         self._failed_pings = 0
@@ -211,21 +208,18 @@ class Node:
         """
         if self._is_alone():
             self.tick()
-        read_id = uuid.uuid4().hex
         deadline = self.clock() + timeout_seconds
-        self._reads[read_id] = None
-        try:
-            state, effects = self._take(Read(read_id))
-            refused = next((each for each in effects if isinstance(each, Refused)), None)
-            if refused is not None:
-                raise error_for(refused, state)
-            while (index := self._reads.get(read_id)) is None:
-                if read_id not in self._reads or self.clock() > deadline:
-                    raise UnavailableError("No majority answered in time; try again later.")
-                self.courier.wait(self.courier.stepped, POLL_SECONDS)
-            return index
-        finally:
-            self._reads.pop(read_id, None)
+        begun, effects = self._take(Read(uuid.uuid4().hex))
+        refused = next((each for each in effects if isinstance(each, Refused)), None)
+        if refused is not None:
+            raise error_for(refused, begun)
+        seen, state = self.courier.stepped, begun
+        while not is_confirmed(begun, state):
+            if self.clock() > deadline:
+                raise UnavailableError("No majority answered in time; try again later.")
+            self.courier.wait(seen, POLL_SECONDS)
+            seen, state = self.courier.stepped, self.state
+        return begun.last_log_index
 
     def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
         """Wait until that is applied here. Raises EntryLostError, OutcomeUnknownError."""
@@ -343,10 +337,6 @@ class Node:
             member = state.configuration.by_id.get(effect.envelope.recipient)
             if member is not None and member.address:
                 self.courier.post(effect.envelope, member.address)
-        elif isinstance(effect, ReadConfirmed) and effect.read_id in self._reads:
-            self._reads[effect.read_id] = effect.index
-        elif isinstance(effect, ReadAborted):
-            self._reads.pop(effect.read_id, None)
         else:
             announce(self.node_id, effect)
 
@@ -354,6 +344,16 @@ class Node:
         """A cluster of one needs no driver: it elects itself on first use."""
         state = self.state
         return not state.is_leader and state.configuration.voters == {self.node_id}
+
+
+def is_confirmed(begun: NodeState, state: NodeState) -> bool:
+    """Whether the read that began last in `begun` is proved now, by whichever process's round.
+
+    Raises NotLeaderError once that can no longer be.
+    """
+    if not isinstance(state.role, Leader) or state.current_term != begun.current_term:
+        raise NotLeaderError(state.leader_id, state.current_term)
+    return isinstance(begun.role, Leader) and state.role.confirmed_reads >= begun.role.begun_reads
 
 
 def error_for(refused: Refused, state: NodeState) -> RaftConfigError:

@@ -7,6 +7,9 @@ The index is the *last* one of the leader's log, not commit_index: that may be l
 while leadership is not, so it could stand below a write that was already acknowledged. The last
 index never does; and as the log of a leader holds its own no-op, reaching it includes the first
 commit of the term that the thesis asks for.
+
+Reads are counted, because the process that waits for one may not be the one that steps the answer
+which completes its round: it looks at `Leader.confirmed_reads`.
 """
 
 from __future__ import annotations
@@ -54,11 +57,11 @@ def acknowledge_read(turn: Turn, sender: str, read_id: str) -> None:
 def _confirm(turn: Turn) -> None:
     role = turn.leader
     configuration = turn.state.configuration
-    waiting = []
-    for read in role.reads:
-        if configuration.is_majority(read.acknowledged_by):
-            turn.effects.append(ReadConfirmed(read.read_id, read.index))
-        else:
-            waiting.append(read)
-    if len(waiting) < len(role.reads):
-        turn.set_role(replace(role, reads=tuple(waiting)))
+    # Whoever has answered the round of a read has answered those before it: they come in order.
+    confirmed = [read for read in role.reads if configuration.is_majority(read.acknowledged_by)]
+    if not confirmed:
+        return
+    turn.effects.extend(ReadConfirmed(read.read_id, read.index) for read in confirmed)
+    count = len(confirmed)
+    role = replace(role, reads=role.reads[count:], confirmed_reads=role.confirmed_reads + count)
+    turn.set_role(role)

@@ -106,7 +106,19 @@ class Leader:
     heartbeat_deadline: float
     progress: Mapping[str, Progress] = field(default_factory=dict)
     reads: tuple[PendingRead, ...] = ()
+    """In the order in which they began, and are confirmed."""
     transfer: Transfer | None = None
+    confirmed_reads: int = 0
+    """How many reads were confirmed since this node became leader."""
+
+    @property
+    def begun_reads(self) -> int:
+        """The number of the read that began last: confirmed once `confirmed_reads` has come to it.
+
+        Also where a power cut has taken reads back: whatever has that number now began later, and
+        so its round proves no less.
+        """
+        return self.confirmed_reads + len(self.reads)
 
 
 Role = Follower | PreCandidate | Candidate | Leader

@@ -14,7 +14,7 @@ from raft_config.core.effects import (
     RoleChanged,
 )
 from raft_config.core.events import AllowLeadership, Propose, Read, Remove, Tick
-from raft_config.core.messages import AppendEntries
+from raft_config.core.messages import AppendEntries, RequestVoteResponse
 
 from .build import (
     HEARTBEAT,
@@ -22,6 +22,7 @@ from .build import (
     SETTINGS,
     TIMEOUT,
     append_entries,
+    candidate,
     follower,
     leader,
     messages_to,
@@ -92,6 +93,41 @@ def test_answer_to_a_later_round_confirms_the_reads_that_began_before():
     for read_id in ("r1", "r2", "r3"):
         node.step(Read(read_id))
     assert confirmed(node.receive("b", success(2, 2, read_id="r2"))) == ["r1", "r2"]
+
+
+def test_confirmed_reads_are_counted_for_whoever_waits_in_another_process():
+    node = boss()
+    numbers = []
+    for read_id in ("r1", "r2", "r3"):
+        node.step(Read(read_id))
+        numbers.append(node.role.begun_reads)
+    assert (numbers, node.role.confirmed_reads) == ([1, 2, 3], 0)
+    node.receive("b", success(2, 2, read_id="r2"))
+    assert (node.role.begun_reads, node.role.confirmed_reads) == (3, 2)
+    node.receive("c", success(2, 2, read_id="r3"))
+    assert (node.role.begun_reads, node.role.confirmed_reads) == (3, 3)
+
+
+def test_read_that_a_power_cut_took_back_counts_only_with_one_that_began_later():
+    """What is saved relaxed may be lost, while the process that waits lives on."""
+    node = boss()
+    node.step(Read("r1"))
+    node.receive("b", success(2, 2, read_id="r1"))
+    before_the_cut = node.state
+    node.step(Read("lost"))
+    number = node.role.begun_reads
+    node.storage.state = before_the_cut
+    node.receive("b", success(2, 2, read_id="lost"))
+    assert node.role.confirmed_reads < number
+    node.step(Read("later"))
+    node.receive("c", success(2, 2, read_id="later"))
+    assert node.role.confirmed_reads >= number
+
+
+def test_new_leader_counts_its_reads_anew():
+    node = candidate(term=2, log="1 1")
+    node.receive("b", RequestVoteResponse(2, vote_granted=True))
+    assert (node.role.name, node.role.begun_reads) == ("leader", 0)
 
 
 def test_retry_of_a_read_needs_a_fresh_round():

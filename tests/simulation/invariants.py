@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raft_config.core.configuration import Configuration
-from raft_config.core.effects import Append, Effect, Restore
+from raft_config.core.effects import Append, Effect, ReadConfirmed, Restore
 from raft_config.core.events import Event, Receive
 from raft_config.core.log import Entry
 from raft_config.core.messages import (
@@ -163,6 +163,10 @@ class Invariants:
                 self._check_append(node, before, after, effect.entries)
             elif isinstance(effect, Restore):
                 self._check_restore(node, before, effect)
+            elif isinstance(effect, ReadConfirmed) and isinstance(after.role, Leader):
+                # They are counted: so it must be the first ones that are taken off the list.
+                waits = effect.read_id in {read.read_id for read in after.role.reads}
+                require(not waits, "A read was confirmed before an earlier one", effect)
 
     def _check_append(
         self, node: MemoryNode, before: NodeState, after: NodeState, entries: Sequence[Entry]

@@ -193,6 +193,13 @@ BUGS = [
         "test_answer_to_an_earlier_round_proves_nothing_for_a_later_read",
     ),
     Bug(
+        "a round counted for the read that it names, and not for those before it",
+        reads.acknowledge_read,
+        "read.acknowledged_by | {sender}",
+        "read.acknowledged_by | ({sender} if read.read_id == read_id else set())",
+        seeds=60,
+    ),
+    Bug(
         "ReadIndex at commit_index, which a power cut may lower",
         reads.request_read,
         "turn.state.last_log_index",
