@@ -82,6 +82,8 @@ class RaftConfig:
     database: str = "default"
     settings: Mapping[str, object] = field(default_factory=_nothing, repr=False)
     """SETTINGS as written: see `schema.declared`."""
+    clean: Callable[..., object] | str | None = field(default=None, repr=False)
+    """Whether the values fit together: the callable, or its dotted path."""
     timing: RaftSettings = field(default_factory=RaftSettings)
     tick_interval_seconds: float = 1.0
     rpc_timeout_seconds: float = RaftSettings().election_timeout_seconds
@@ -196,6 +198,7 @@ def _build(values: _Values) -> tuple[RaftConfig, list[ConfigurationError]]:
         secrets=values.take("SECRETS", _secrets, ()),
         database=database,
         settings=values.take("SETTINGS", _declarations, _nothing()),
+        clean=values.take("CLEAN", _callable, None),
         timing=timing,
         version_file=values.take("VERSION_FILE", _path, "")
         or _derived_version_file(cluster_id, node_id, database),
@@ -355,6 +358,14 @@ def _declarations(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise _WrongError(f"must be a dict of name -> Setting(...), not {_cut(value)}.")
     return MappingProxyType(dict(value))
+
+
+def _callable(value: object) -> Callable[..., object] | str | None:
+    if value is None or callable(value):
+        return value
+    if isinstance(value, str) and _DOTTED_PATH.fullmatch(value):
+        return value
+    raise _WrongError(f"must be a callable or its dotted path, not {_cut(value)}.")
 
 
 def _path(value: object) -> str:

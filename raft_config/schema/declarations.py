@@ -1,19 +1,21 @@
-"""RAFT_CONFIG["SETTINGS"] as `Setting` objects, by name."""
+"""Every declared setting by name: those of RAFT_CONFIG["SETTINGS"], and those of the apps."""
 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 
 from ..conf import RaftConfig, get_config, name_of
 from ..exceptions import ConfigurationError
+from .classes import Settings, attributes, bind, place_of, registry
 from .setting import Setting
 from .strict import SchemaError
 
@@ -24,21 +26,31 @@ RESERVED_NAMES: Final = frozenset(
 )
 """Names that `config` needs for itself."""
 
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 
 def declared() -> Mapping[str, Setting]:
     """The declared settings, in order, defaults cleaned. Raises ConfigurationError.
 
-    Do not change a default that is a list or dict: all readers share it.
+    The same object until RAFT_CONFIG changes or another class is declared. Do not change a default
+    that is a list or dict: all readers share it.
     """
-    return _declared(get_config())
+    return _declared(get_config(), registry.classes)
 
 
 @lru_cache(maxsize=1)
-def _declared(config: RaftConfig) -> Mapping[str, Setting]:
-    found, errors = _read(config.settings)
+def _declared(config: RaftConfig, classes: tuple[type[Settings], ...]) -> Mapping[str, Setting]:
+    found, errors = _read(config, classes)
     if errors:
         raise errors[0]
     return MappingProxyType(found)
+
+
+def _default_of(name: str) -> Any:
+    return declared()[name].default
+
+
+bind(_default_of)  # until the reader is loaded
 
 
 def groups() -> dict[str, list[str]]:
@@ -50,23 +62,51 @@ def groups() -> dict[str, list[str]]:
 
 
 def problems() -> list[ConfigurationError]:
-    """Everything that is wrong with SETTINGS, for the system checks."""
-    return _read(get_config().settings)[1]
+    """Everything that is wrong with the declarations, for the system checks."""
+    return _read(get_config(), registry.classes)[1]
 
 
-def _read(given: Mapping[str, object]) -> tuple[dict[str, Setting], list[ConfigurationError]]:
+def _read(
+    config: RaftConfig, classes: tuple[type[Settings], ...]
+) -> tuple[dict[str, Setting], list[ConfigurationError]]:
     found: dict[str, Setting] = {}
+    places: dict[str, str] = {}
     errors: list[ConfigurationError] = []
-    for name, declaration in given.items():
+    for place, name, declaration in _declarations(config, classes):
         try:
-            _check_name(name)
+            _check_name(name, places)
             found[name] = _with_clean_default(_as_setting(declaration))
-        except SchemaError as error:  # noqa: PERF203 -- each name's fault is told
-            errors.append(ConfigurationError(f"{name_of('SETTINGS')}[{name!r}]", f"{error}."))
+            places[name] = place
+        except SchemaError as error:  # noqa: PERF203 -- each one's fault is told
+            errors.append(ConfigurationError(place, f"{error}."))
+    errors += _renaming_problems(found, places)
     return found, errors
 
 
-def _check_name(name: str) -> None:
+def _declarations(
+    config: RaftConfig, classes: tuple[type[Settings], ...]
+) -> Iterator[tuple[str, str, object]]:
+    """Place, name and declaration of each."""
+    for name, declaration in config.settings.items():
+        yield f"{name_of('SETTINGS')}[{name!r}]", name, declaration
+    for owner in classes:
+        for attribute, each in attributes(owner).items():
+            yield f"{place_of(owner)}.{attribute}", each.name, each.setting
+
+
+def _renaming_problems(
+    found: Mapping[str, Setting], places: Mapping[str, str]
+) -> Iterator[ConfigurationError]:
+    for name, setting in found.items():
+        for former in setting.renamed_from:
+            if former in found:
+                problem = f"is renamed from {former}, which {places[former]} still declares."
+                yield ConfigurationError(places[name], problem)
+
+
+def _check_name(name: str, places: Mapping[str, str]) -> None:
+    if name in places:
+        raise SchemaError(f"declares {name}, which {places[name]} declares too")
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         raise SchemaError("must be named like a Python attribute, without a leading underscore")
     if len(name) > MAX_NAME_LENGTH:
@@ -85,6 +125,10 @@ def _as_setting(declaration: object) -> Setting:
 
 def _with_clean_default(setting: Setting) -> Setting:
     kind = setting.kind  # first: with a default of None, cleaning would not ask for it
+    if setting.env and not _VARIABLE.fullmatch(setting.env):
+        raise SchemaError(f"has env={setting.env!r}, which is no name of an environment variable")
+    if setting.secret and setting.public:
+        raise SchemaError("is secret and public")
     # A translation stays lazy: each request reads it in its own language.
     if isinstance(setting.default, Promise) and kind.stored == "text":
         return setting

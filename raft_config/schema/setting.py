@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypedDict, cast, overload
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -36,6 +37,8 @@ from .strict import SchemaError, parse_json, require_json
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar, Unpack
+
+    from .classes import Settings
 
     T = TypeVar("T", default=Any)
 else:  # defaults of type variables are Python 3.13's
@@ -164,12 +167,22 @@ class Setting(Generic[T]):
         ) -> None: ...
         def __init__(self, *_: Any, **__: Any) -> None: ...
 
+        @overload
+        def __get__(self, instance: None, owner: builtins.type[Settings]) -> T: ...
+        @overload
+        def __get__(self, instance: object, owner: builtins.type[Any] | None) -> Setting[T]: ...
+        def __get__(self, instance: object, owner: object) -> Any: ...
+
     def __post_init__(self) -> None:
         # One name would be taken for a sequence of its letters.
         for name in ("renamed_from", "on_change"):
             given = getattr(self, name)
             several = (given,) if isinstance(given, str) or callable(given) else tuple(given)
             object.__setattr__(self, name, several)
+
+    def in_group(self, group: str) -> Setting[T]:
+        """The same in this group, if it names none of its own."""
+        return self if self.group else replace(self, group=group)
 
     @property
     def is_secret(self) -> bool:
@@ -211,7 +224,7 @@ class Setting(Generic[T]):
         self.decode(text)
         return text
 
-    def decode(self, text: str) -> Any:
+    def decode(self, text: str) -> T:
         """The value in the text. Raises SchemaError, and nothing else, whatever the text is."""
         found = parse_json(text)
         if not isinstance(found, dict) or found.keys() != {"type", "value"}:
@@ -220,23 +233,25 @@ class Setting(Generic[T]):
         load = self.kind.reads.get(stored) if isinstance(stored, str) else None
         if load is None:
             raise SchemaError(f"was stored as {stored!r}, which cannot be read as {self.kind_name}")
-        return None if raw is None and self.nullable else self._guarded(load, raw)
+        if raw is None and self.nullable:
+            return cast("T", None)
+        return cast("T", self._guarded(load, raw))
 
-    def decode_or_default(self, text: str) -> Any:
+    def decode_or_default(self, text: str) -> T:
         """What a reader gives: the default in place of what another release stored otherwise."""
         try:
             return self.decode(text)
         except SchemaError:
             return self.default
 
-    def clean(self, value: Any) -> Any:
+    def clean(self, value: Any) -> T:
         """The value as it will be stored, from Python or from text. Raises ValidationError.
 
         For a JSON, list or dict setting, text is a JSON string and is not parsed: see `parse`.
         """
         value = _plain_value(value)
         if value is None and self.nullable:
-            return None
+            return cast("T", None)
         field = self.formfield()
         if isinstance(field, JSONField):
             field.run_validators(value)
@@ -252,7 +267,7 @@ class Setting(Generic[T]):
         """The value as JSON holds it in the log: a decimal is text, a timedelta microseconds."""
         return None if value is None else self._guarded(self.kind.dump, _plain_value(value))
 
-    def from_json(self, raw: Any) -> Any:
+    def from_json(self, raw: Any) -> T:
         """The value of what `to_json` gives, cleaned; nothing else. Raises ValidationError."""
         reads = self.kind.reads
         is_whole = isinstance(raw, int) and not isinstance(raw, bool)
@@ -264,9 +279,29 @@ class Setting(Generic[T]):
             raise _validation_error(error) from error
         return self.clean(value)
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> T:
         """The value that was typed, as on a command line. Raises ValidationError."""
         return self.clean(self.formfield().clean(text) if self.kind.stored == "json" else text)
+
+    @property
+    def is_set_in_environment(self) -> bool:
+        """Whether this process has the variable, readable or not."""
+        return bool(self.env) and self.env in os.environ
+
+    @property
+    def is_from_environment(self) -> bool:
+        """Whether the value of the variable is in force in this process."""
+        if not self.is_set_in_environment:
+            return False
+        try:
+            self.environment_value()
+        except ValidationError:
+            return False
+        return True
+
+    def environment_value(self) -> T:
+        """What the environment says. Raises ValidationError, KeyError without the variable."""
+        return self.parse(os.environ[self.env])
 
     def formfield(self, **options: Any) -> forms.Field:
         """A new form field; its cleaned value is one that `encode` takes."""
