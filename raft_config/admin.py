@@ -39,7 +39,7 @@ from .forms import SettingsForm
 from .models import AnsweredRequest, LogEntry, Member, Node, Snapshot, StoredValue
 from .node import get_node
 from .schema import declared
-from .state_machine import decode_command
+from .state_machine import CancelSchedule, FireSchedule, decode_command
 
 # Generic for the type checker alone: Django's own class is not.
 if TYPE_CHECKING:
@@ -237,6 +237,10 @@ def _command_summary(data: bytes) -> str:
         command = decode_command(data)
     except RaftConfigError as error:
         return str(error)
+    if isinstance(command, FireSchedule):
+        return _("makes the change scheduled at %d") % command.schedule_id
+    if isinstance(command, CancelSchedule):
+        return _("cancels the change scheduled at %d") % command.schedule_id
     parts = []
     if command.values:
         parts.append(_("sets %s") % ", ".join(sorted(command.values)))

@@ -16,6 +16,7 @@ RaftConfigError
 |   |-- EntryLostError          certain: not applied; another leader replaced the entry
 |   `-- OutcomeUnknownError     unknown: retry with the same request id
 |-- StaleReadError              this node has not applied yet what a read has to see
+|-- HistoryUnavailableError     the caller's fault: it is forgotten, or has not happened yet
 |-- MembershipError             a change of members was refused
 |-- PeerError                   a peer could not be used
 |   |-- PeerUnavailableError    try later; whether it got the message is not known
@@ -167,6 +168,19 @@ class StaleReadError(RaftConfigError):
         )
         self.index = index
         self.applied = applied
+
+
+class HistoryUnavailableError(RaftConfigError):
+    """What was asked of the history is not in it."""
+
+    def __init__(self, index: int, oldest_index: int, newest_index: int) -> None:
+        super().__init__(
+            f"The history does not tell what was set after index {index}. "
+            f"Ask for an index from {oldest_index} to {newest_index}."
+        )
+        self.index = index
+        self.oldest_index = oldest_index
+        self.newest_index = newest_index
 
 
 class MembershipError(RaftConfigError):

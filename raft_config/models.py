@@ -14,7 +14,9 @@ NODE_ROW = 1
 """The primary key of the one row of `Node` and of `Snapshot`."""
 
 MAX_NAME_CHARACTERS = 255
-"""Of names, request ids and node ids: what every database can index."""
+"""Of names, request ids, user names and node ids: what every database can index."""
+
+MAX_COMMENT_CHARACTERS = 1000
 
 
 class Node(models.Model):
@@ -176,3 +178,66 @@ class AnsweredRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.request_id} at {self.index}"
+
+
+class Noted(models.Model):
+    """Who changed something, when, from where and why: `state_machine.Note`."""
+
+    changed_at = models.FloatField()
+    user = models.CharField(max_length=MAX_NAME_CHARACTERS, blank=True)
+    origin = models.CharField(max_length=MAX_NAME_CHARACTERS, blank=True)
+    node = models.CharField(max_length=MAX_NAME_CHARACTERS, blank=True)
+    comment = models.CharField(max_length=MAX_COMMENT_CHARACTERS, blank=True)
+
+    class Meta:
+        """Columns for others."""
+
+        abstract = True
+
+
+class Change(Noted):
+    """What an entry of the log changed in one setting; the history, as it is on every node."""
+
+    id = models.BigAutoField(primary_key=True)
+    index = models.PositiveBigIntegerField()
+    name = models.CharField(max_length=MAX_NAME_CHARACTERS)
+    old_text = models.TextField(null=True)  # noqa: DJ001 - not set is not the text ""
+    new_text = models.TextField(null=True)  # noqa: DJ001 - likewise
+
+    class Meta:
+        """Newest first. The indexes are for `history`: by setting, by time and by user."""
+
+        verbose_name = "change"
+        verbose_name_plural = "history"
+        ordering = ("-index", "name")
+        constraints = (
+            models.UniqueConstraint(fields=("index", "name"), name="raft_config_change_once"),
+        )
+        indexes = (
+            models.Index(fields=("name", "index"), name="raft_config_change_name"),
+            models.Index(fields=("changed_at",), name="raft_config_change_at"),
+            models.Index(fields=("user", "index"), name="raft_config_change_user"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.index}"
+
+
+class ScheduledChange(Noted):
+    """A change that waits for its time: `state_machine.Scheduled`."""
+
+    schedule_id = models.PositiveBigIntegerField(primary_key=True)
+    apply_at = models.FloatField(db_index=True)
+    values = models.TextField()
+    expires_at = models.FloatField(null=True)
+    guard = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        """The next one first."""
+
+        verbose_name = "scheduled change"
+        verbose_name_plural = "scheduled changes"
+        ordering = ("apply_at", "schedule_id")
+
+    def __str__(self) -> str:
+        return f"scheduled at {self.schedule_id}"

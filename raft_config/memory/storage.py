@@ -25,8 +25,12 @@ from ..core.state import NodeState
 from ..core.turn import within_bounds
 from ..exceptions import InvariantViolatedError
 from ..state_machine import (
+    HISTORY_ENTRIES,
     REMEMBERED_ENTRIES,
     Answer,
+    Record,
+    Scheduled,
+    State,
     Value,
     apply,
     decode_command,
@@ -55,28 +59,39 @@ class StateMachine(Protocol):
 
 
 class MemoryStateMachine:
-    """The settings, in two dicts."""
+    """The settings in dicts, and their history."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Value] = {}
-        self.answered: dict[str, Answer] = {}
+        self.state = State()
+        self.history: deque[Record] = deque()
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """The values that are set."""
+        return self.state.values
+
+    @property
+    def answered(self) -> dict[str, Answer]:
+        """The answers that are remembered, the oldest first."""
+        return self.state.answered
+
+    @property
+    def scheduled(self) -> dict[int, Scheduled]:
+        """The changes that wait for their time."""
+        return self.state.scheduled
 
     def apply(self, index: int, command: bytes) -> Answer:
         """Apply a command made by `state_machine.encode_command`."""
         decoded = decode_command(command)
-        changes = apply(self.values, self.answered, decoded, index)
-        for name, value in changes.values.items():
-            if value is None:
-                self.values.pop(name, None)
-            else:
-                self.values[name] = value
-        if changes.answer.index == index:
-            self.answered.pop(decoded.request_id, None)  # answers stand in the order of the log
-            self.answered[decoded.request_id] = changes.answer
+        changes = apply(self.state, decoded, index)
+        self.state.take(decoded.request_id, index, changes)
+        self.history.extend(changes.records)
         self._forget(index)
         return changes.answer
 
     def _forget(self, index: int) -> None:
+        while self.history and self.history[0].index <= index - HISTORY_ENTRIES:
+            self.history.popleft()
         while self.answered:
             oldest = next(iter(self.answered))
             if index - self.answered[oldest].index < REMEMBERED_ENTRIES:
@@ -84,14 +99,13 @@ class MemoryStateMachine:
             del self.answered[oldest]
 
     def snapshot(self) -> bytes:
-        """All values and answers as JSON."""
-        return dump_snapshot(self.values, self.answered)
+        """The whole state as JSON."""
+        return dump_snapshot(self.state, self.history)
 
     def restore(self, data: bytes) -> None:
-        """Take over a snapshot, oldest answer first."""
-        values, answered = load_snapshot(data) if data else ({}, {})
-        self.values = values
-        self.answered = dict(sorted(answered.items(), key=lambda item: item[1].index))
+        """Take over a snapshot."""
+        self.state, history = load_snapshot(data) if data else (State(), [])
+        self.history = deque(history)
 
 
 class MemoryLog(LogView):

@@ -1,8 +1,9 @@
 """The only writer of the node's tables (`raft_config.models`).
 
-`database` is the door, `transaction` one event on its way through it, `durability` what a commit
-costs; `log`, `machine` and `codec` are the tables. `sqlite_database` and `RaftRouter` are for a
-project's settings module, which no model can be imported in: so the rest is imported when used.
+`checking` stands before the log, `database` is the door, `transaction` one event on its way through
+it, `durability` what a commit costs; `log`, `machine`, `rows` and `codec` are the tables.
+`sqlite_database` and `RaftRouter` are for a project's settings module, which no model can be
+imported in: so the rest is imported when used.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .routing import RaftRouter, sqlite_database
 
 if TYPE_CHECKING:
+    from .checking import check_command
     from .database import DatabaseStorage, stored_settings, stored_version
-    from .machine import check_command
 
 __all__ = [
     "DatabaseStorage",
@@ -27,7 +28,7 @@ __all__ = [
 
 _NEEDS_MODELS = {
     "DatabaseStorage": ".database",
-    "check_command": ".machine",
+    "check_command": ".checking",
     "stored_settings": ".database",
     "stored_version": ".database",
 }

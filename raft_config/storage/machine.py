@@ -1,7 +1,8 @@
-"""The settings' state machine over its two tables, loading only the rows that a command touches.
+"""The settings' state machine over its tables, loading only the rows that a command touches.
 
 What a command does is decided by `raft_config.state_machine`, here it is only looked up and stored;
-so the same history gives the same snapshot as in memory, byte for byte.
+so the same history gives the same snapshot as in memory, byte for byte. However many commands come
+at once and whatever they touch, the number of statements is the same.
 """
 
 from __future__ import annotations
@@ -9,52 +10,35 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ..core.log import Entry
-from ..exceptions import CommandError, InvalidCommandError, StateMachineError
-from ..models import MAX_NAME_CHARACTERS, AnsweredRequest, StoredValue
+from ..exceptions import CommandError, StateMachineError
+from ..models import AnsweredRequest, Change, ScheduledChange, StoredValue
 from ..state_machine import (
+    HISTORY_ENTRIES,
     REMEMBERED_ENTRIES,
     Answer,
+    AnyCommand,
     Command,
+    Record,
+    Scheduled,
+    State,
     Value,
     apply,
-    decode_command,
     dump_snapshot,
     load_snapshot,
 )
+from .checking import check_command
 from .codec import dump_json
+from .rows import record_of, record_row, scheduled_of, scheduled_row
 
-
-def check_command(data: bytes) -> Command:
-    """The command, if every node can store what it says. Raises StateMachineError, CommandError.
-
-    To be asked before the command goes into the log: afterwards it stops every node.
-    """
-    command = decode_command(data)
-    values, expected, texts = command.values, command.expected, (command.request_id, *command.reset)
-    if not isinstance(values, dict) or not isinstance(expected, dict):
-        raise InvalidCommandError("The command's values and expectations must be objects.")
-    if not all(isinstance(text, str) for text in (*texts, *values.values())):
-        raise InvalidCommandError("The command's names and values must be texts.")
-    for name in (*texts, *values, *expected):
-        if len(name) > MAX_NAME_CHARACTERS:
-            raise InvalidCommandError(
-                f"A name or request id is longer than {MAX_NAME_CHARACTERS} characters."
-            )
-    if not _is_storable("".join((*texts, *values, *values.values(), *expected))):
-        raise InvalidCommandError("The command holds characters that no database can store.")
-    return command
-
-
-def _is_storable(text: str) -> bool:
-    """Neither NUL, which PostgreSQL refuses, nor half a surrogate pair, which is no UTF-8."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+Commands = Mapping[int, AnyCommand]
+"""Commands by the indexes of their entries, in order."""
 
 
 class DatabaseMachine:
-    """Values and remembered answers of the node in the database `alias`."""
+    """Values, answers, scheduled changes and history of the node in the database `alias`."""
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
@@ -63,7 +47,7 @@ class DatabaseMachine:
         self, entries: Sequence[Entry]
     ) -> tuple[int, StateMachineError | CommandError | None]:
         """Apply entries until one that cannot be: how many were applied, and what is wrong then."""
-        commands: dict[int, Command] = {}
+        commands: dict[int, AnyCommand] = {}
         problem: StateMachineError | CommandError | None = None
         count = 0
         for entry in entries:
@@ -78,40 +62,68 @@ class DatabaseMachine:
             self._apply_commands(commands)
         return count, problem
 
-    def _apply_commands(self, commands: Mapping[int, Command]) -> None:
-        names = {name for command in commands.values() for name in _names_in(command)}
-        request_ids = {command.request_id for command in commands.values()}
-        values = self.values(names)
-        answered = self._answers_of(request_ids)
-        changed: dict[str, Value | None] = {}
-        answers: dict[str, Answer] = {}
+    def _apply_commands(self, commands: Commands) -> None:
+        state = self._touched_by(commands)
+        records: list[Record] = []
+        names: set[str] = set()
+        schedule_ids: set[int] = set()
         for index, command in commands.items():
-            changes = apply(values, answered, command, index)
-            for name, value in changes.values.items():
-                changed[name] = value
-                if value is None:
-                    del values[name]
-                else:
-                    values[name] = value
-            if changes.answer.index == index:
-                answered[command.request_id] = answers[command.request_id] = changes.answer
-        self._store_values(changed)
-        self._store_answers(answers)
-        self._forget_answers(max(commands))
+            changes = apply(state, command, index)
+            state.take(command.request_id, index, changes)
+            records.extend(changes.records)
+            names.update(changes.values)
+            schedule_ids.update(changes.scheduled)
+        self._store_values({name: state.values.get(name) for name in names})
+        self._store_scheduled({each: state.scheduled.get(each) for each in schedule_ids})
+        self._store_records(records)
+        self._store_answers(
+            {each: answer for each, answer in state.answered.items() if answer.index in commands}
+        )
+        self._forget(max(commands))
+
+    def _touched_by(self, commands: Commands) -> State:
+        """What the state says of all that these commands name."""
+        scheduled = self._scheduled_for(commands.values())
+        names = {name for command in commands.values() for name in _names_in(command)}
+        names.update(name for planned in scheduled.values() for name in planned.values)
+        request_ids = {command.request_id for command in commands.values()}
+        return State(self.values(names), self._answers_of(request_ids), scheduled)
+
+    def _scheduled_for(self, commands: Iterable[AnyCommand]) -> dict[int, Scheduled]:
+        """Those that are fired or cancelled; with a temporary change, the ends of all others."""
+        named: set[int] = set()
+        is_temporary = False
+        for command in commands:
+            if isinstance(command, Command):
+                is_temporary |= command.expires_at is not None
+            else:
+                named.add(command.schedule_id)
+        if not named and not is_temporary:
+            return {}
+        found = self.scheduled(Q(pk__in=sorted(named)) | Q(guard__gt=0))
+        return {planned.schedule_id: planned for planned in found}
 
     def snapshot(self) -> bytes:
-        """All values and answers; the bytes that every node gives after the same history."""
+        """The whole state; the bytes that every node gives after the same history."""
         rows = self._answered().values_list("request_id", "index", "conflicts")
-        answered = {request_id: _answer(index, text) for request_id, index, text in rows}
-        return dump_snapshot(self.values(), answered)
+        state = State(
+            self.values(),
+            {request_id: _answer(index, text) for request_id, index, text in rows},
+            {planned.schedule_id: planned for planned in self.scheduled()},
+        )
+        # By index alone: each database has its own idea of the order of names.
+        records = map(record_of, self._history().order_by("index").iterator())
+        return dump_snapshot(state, records)
 
     def restore(self, data: bytes) -> None:
         """Replace everything by what a snapshot holds. Raises UnknownCommandError."""
-        values, answered = load_snapshot(data)
-        self._values().delete()
-        self._answered().delete()
-        self._store_values(values)
-        self._store_answers(answered)
+        state, records = load_snapshot(data)
+        for rows in (self._values(), self._answered(), self._scheduled(), self._history()):
+            rows.delete()
+        self._store_values(state.values)
+        self._store_answers(state.answered)
+        self._store_scheduled(state.scheduled)
+        self._store_records(records)
 
     def values(self, names: Iterable[str] | None = None) -> dict[str, Value]:
         """The values of these names that are set, or all of them."""
@@ -120,6 +132,14 @@ class DatabaseMachine:
             return {name: Value(row.text, row.index) for name, row in found.items()}
         rows = self._values().order_by().values_list("name", "text", "index")
         return {name: Value(text, index) for name, text, index in rows}
+
+    def scheduled(self, which: Q | None = None) -> list[Scheduled]:
+        """The changes that wait for their time, the next one first."""
+        return [scheduled_of(row) for row in self._scheduled().filter(which or Q())]
+
+    def due_times(self) -> list[tuple[float, int]]:
+        """When each scheduled change is due, and its id; the next one first."""
+        return list(self._scheduled().values_list("apply_at", "schedule_id"))
 
     def result(self, index: int) -> Answer | None:
         """The answer of the entry at `index`, while it is remembered; None for a retry's entry."""
@@ -166,10 +186,21 @@ class DatabaseMachine:
             update_fields=["index", "conflicts"],
         )
 
-    def _forget_answers(self, index: int) -> None:
-        """No retry of these can be recognised any more (see `state_machine.apply`)."""
+    def _store_scheduled(self, scheduled: Mapping[int, Scheduled | None]) -> None:
+        ended = [schedule_id for schedule_id, planned in scheduled.items() if planned is None]
+        if ended:
+            self._scheduled().filter(pk__in=ended).delete()
+        self._scheduled().bulk_create(scheduled_row(each) for each in scheduled.values() if each)
+
+    def _store_records(self, records: Iterable[Record]) -> None:
+        self._history().bulk_create(map(record_row, records))
+
+    def _forget(self, index: int) -> None:
+        """What no retry can be recognised by any more, and what the history tells no more."""
         if index > REMEMBERED_ENTRIES:
             self._answered().filter(index__lte=index - REMEMBERED_ENTRIES).delete()
+        if index > HISTORY_ENTRIES:
+            self._history().filter(index__lte=index - HISTORY_ENTRIES).delete()
 
     def _values(self) -> QuerySet[StoredValue]:
         return StoredValue.objects.using(self.alias)
@@ -177,9 +208,18 @@ class DatabaseMachine:
     def _answered(self) -> QuerySet[AnsweredRequest]:
         return AnsweredRequest.objects.using(self.alias)
 
+    def _scheduled(self) -> QuerySet[ScheduledChange]:
+        return ScheduledChange.objects.using(self.alias)
 
-def _names_in(command: Command) -> Iterable[str]:
-    return (*command.values, *command.reset, *command.expected)
+    def _history(self) -> QuerySet[Change]:
+        return Change.objects.using(self.alias)
+
+
+def _names_in(command: AnyCommand) -> Iterable[str]:
+    """Those in the command itself; what it fires names more."""
+    if isinstance(command, Command):
+        return (*command.values, *command.reset, *command.expected)
+    return ()
 
 
 def _answer(index: int, conflicts: str) -> Answer:

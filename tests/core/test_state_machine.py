@@ -1,6 +1,7 @@
 """What a committed command does to the values: deterministic, once, and never skipped."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,10 @@ from raft_config.state_machine import (
     Answer,
     Changes,
     Command,
+    Note,
+    Record,
+    Scheduled,
+    State,
     Value,
     apply,
     decode_command,
@@ -22,30 +27,36 @@ from raft_config.state_machine import (
 VALUES = {"X": Value("1", 3), "Y": Value('"y"', 4)}
 
 
+def applied(command, index, answered=None, scheduled=None):
+    """What a command changes; the records apart, which tests of their own assert."""
+    state = State(dict(VALUES), answered or {}, scheduled or {})
+    return replace(apply(state, command, index), records=())
+
+
 def test_command_sets_and_resets_names_together():
     command = Command("r", {"X": "2", "Z": "3"}, reset=("Y",))
     changed = {"X": Value("2", 9), "Y": None, "Z": Value("3", 9)}
-    assert apply(VALUES, {}, command, 9) == Changes(Answer(9), changed)
+    assert applied(command, 9) == Changes(Answer(9), changed)
 
 
 def test_reset_of_a_name_that_is_not_set_changes_nothing():
-    assert apply(VALUES, {}, Command("r", reset=("Z",)), 9) == Changes(Answer(9))
+    assert applied(Command("r", reset=("Z",)), 9) == Changes(Answer(9))
 
 
 def test_name_both_reset_and_set_is_set():
-    found = apply(VALUES, {}, Command("r", {"X": "5"}, reset=("X",)), 9)
+    found = applied(Command("r", {"X": "5"}, reset=("X",)), 9)
     assert found.values == {"X": Value("5", 9)}
 
 
 def test_apply_modifies_nothing_it_is_given():
-    values, answered = dict(VALUES), {}
-    apply(values, answered, Command("r", {"X": "2"}), 9)
-    assert (values, answered) == (VALUES, {})
+    state = State(dict(VALUES))
+    apply(state, Command("r", {"X": "2"}, expires_at=5.0), 9)
+    assert state == State(VALUES)
 
 
 @pytest.mark.parametrize("expected", [{"X": 3}, {"X": 3, "Y": 4}, {"Z": 0}, {}])
 def test_expectation_that_holds_lets_the_command_through(expected):
-    found = apply(VALUES, {}, Command("r", {"X": "2"}, expected=expected), 9)
+    found = applied(Command("r", {"X": "2"}, expected=expected), 9)
     assert found == Changes(Answer(9), {"X": Value("2", 9)})
 
 
@@ -54,18 +65,18 @@ def test_expectation_that_holds_lets_the_command_through(expected):
     [({"X": 2}, ("X",)), ({"X": 0}, ("X",)), ({"Z": 1}, ("Z",)), ({"Y": 1, "X": 1}, ("X", "Y"))],
 )
 def test_expectation_that_fails_changes_nothing_and_is_named(expected, conflicts):
-    found = apply(VALUES, {}, Command("r", {"X": "2"}, ("Y",), expected), 9)
+    found = applied(Command("r", {"X": "2"}, ("Y",), expected), 9)
     assert found == Changes(Answer(9, conflicts))
 
 
 def test_retry_has_no_effect_and_gets_the_first_answer():
     answered = {"r": Answer(5)}
-    assert apply(VALUES, answered, Command("r", {"X": "2"}), 9) == Changes(Answer(5))
+    assert applied(Command("r", {"X": "2"}), 9, answered) == Changes(Answer(5))
 
 
 def test_retry_of_a_conflict_gets_the_conflict_although_it_would_succeed_by_now():
     answered = {"r": Answer(5, ("X",))}
-    found = apply(VALUES, answered, Command("r", {"X": "2"}, expected={"X": 3}), 9)
+    found = applied(Command("r", {"X": "2"}, expected={"X": 3}), 9, answered)
     assert found == Changes(Answer(5, ("X",)))
 
 
@@ -74,7 +85,7 @@ def test_retry_of_a_conflict_gets_the_conflict_although_it_would_succeed_by_now(
 )
 def test_retry_is_recognised_for_so_many_entries(age, known):
     answered = {"r": Answer(5)}
-    found = apply(VALUES, answered, Command("r", {"X": "2"}), 5 + age)
+    found = applied(Command("r", {"X": "2"}), 5 + age, answered)
     assert (found.answer == Answer(5)) is known
     assert bool(found.values) is not known
 
@@ -116,16 +127,28 @@ def test_command_nested_beyond_reason_is_an_error_and_no_crash():
 # -- snapshots
 
 ANSWERED = {"r": Answer(3), "s": Answer(4, ("X",))}
+NOTE = Note(1760000000.25, "ann", "admin", "a", "why")
+SCHEDULED = {
+    3: Scheduled(3, 5.0, {"X": "1", "Y": None}, NOTE, expires_at=7.5),
+    11: Scheduled(11, 4.0, {"X": None}, NOTE, guard=11),
+}
+STATE = State(VALUES, ANSWERED, SCHEDULED)
+HISTORY = [
+    Record(3, "X", None, "1", NOTE),
+    Record(4, "X", "1", "2", NOTE),
+    Record(4, "Y", "3", None, NOTE),
+]
 
 
-def test_snapshot_brings_back_values_and_answers():
+def test_snapshot_brings_back_values_answers_scheduled_changes_and_history():
     """Raft §7: the snapshot holds the complete state, and that includes what was answered (§8)."""
-    assert load_snapshot(dump_snapshot(VALUES, ANSWERED)) == (VALUES, ANSWERED)
+    assert load_snapshot(dump_snapshot(STATE, HISTORY)) == (STATE, HISTORY)
 
 
 def test_same_state_gives_the_same_snapshot():
-    turned = dict(reversed(VALUES.items())), dict(reversed(ANSWERED.items()))
-    assert dump_snapshot(VALUES, ANSWERED) == dump_snapshot(*turned)
+    turned = State(*(dict(reversed(each.items())) for each in (VALUES, ANSWERED, SCHEDULED)))
+    as_stored = [HISTORY[0], HISTORY[2], HISTORY[1]]  # a database orders names as it likes
+    assert dump_snapshot(STATE, HISTORY) == dump_snapshot(turned, as_stored)
 
 
 def test_snapshot_of_a_newer_format_is_an_error_that_tells_to_upgrade():

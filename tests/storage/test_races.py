@@ -16,7 +16,7 @@ from raft_config.core.log import Entry
 from raft_config.core.messages import AppendEntries, Envelope, RequestVote, RequestVoteResponse
 from raft_config.core.state import Follower, Leader, Progress
 from raft_config.memory import MemoryStateMachine, MemoryStorage
-from raft_config.models import AnsweredRequest, Node, StoredValue
+from raft_config.models import AnsweredRequest, Change, Node, StoredValue
 from raft_config.storage.codec import encode_state
 
 from ..core.build import entries
@@ -139,6 +139,7 @@ def test_commands_committed_by_a_heartbeat_are_applied_once(children):
         assert StoredValue.objects.get(name="X").index == 2
         AnsweredRequest.objects.all().delete()
         StoredValue.objects.all().delete()
+        Change.objects.all().delete()
 
     race(children, state, stored, events, check=check)
 

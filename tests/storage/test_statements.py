@@ -152,6 +152,7 @@ COMMITTED = [
     "SELECT storedvalue",
     "SELECT answeredrequest",
     "INSERT storedvalue",
+    "INSERT change",
     "INSERT answeredrequest",
     SAVE,
 ]
@@ -174,7 +175,7 @@ def test_application_of_many_updates_takes_as_many_statements_as_of_one():
     assert storage.values()["X"].text == "4"
 
 
-def test_old_answers_are_forgotten_by_one_delete():
+def test_old_answers_and_old_history_are_forgotten_by_one_delete_each():
     storage = follower()
     first = REMEMBERED_ENTRIES + 1
     storage.log.append([Entry(first, 1, put("X"))], replacing=False)
@@ -186,7 +187,7 @@ def test_old_answers_are_forgotten_by_one_delete():
         snapshot_index=first - 1,
     )
     found = taken_by(storage, received("b", AppendEntries(1, first, 1, (), first)))
-    assert found == [*COMMITTED[:-1], "DELETE answeredrequest", SAVE]
+    assert found == [*COMMITTED[:-1], "DELETE answeredrequest", "DELETE change", SAVE]
 
 
 def test_vote_is_one_durable_update():
