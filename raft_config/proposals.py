@@ -27,7 +27,7 @@ from .exceptions import (
     UnavailableError,
 )
 from .node import Node, get_node
-from .reader import latest
+from .reader import latest, written
 from .schema import Setting, declared
 from .state_machine import Answer, Command, encode_command
 from .transport.wire import text_of
@@ -78,6 +78,7 @@ def submit(command: Command, timeout_seconds: float | None = None) -> Answer:
     answer = node.storage.answer(command.request_id) or Answer(index)
     if answer.conflicts:
         raise ConflictError(answer.conflicts)
+    written.set(answer.index)
     return answer
 
 

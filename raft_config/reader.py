@@ -22,14 +22,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.core.exceptions import AppRegistryNotReady
 from django.core.signals import setting_changed
 from django.db import DatabaseError
 from django.dispatch import receiver
 
+from . import storage  # its functions import the models, when they are called
 from .conf import RaftConfig, did_you_mean, get_config
-from .schema import SchemaError, Setting, declared
+from .schema import MASK, SchemaError, Setting, declared
 from .state_machine import Value
-from .storage import stored_settings
 from .version_file import TOKEN, VersionFile, query_apart, version_file_of
 
 logger = logging.getLogger("raft_config")
@@ -53,6 +54,8 @@ class Loaded:
     """What the cluster has set, also under names that are not declared."""
     values: Mapping[str, Any]
     """Of every declared setting."""
+    is_complete: bool = True
+    """False: the database could not be asked, so these are the declared defaults."""
 
 
 class _State:
@@ -75,6 +78,15 @@ class _State:
 _state: Final = _State()
 _pinned: Final[ContextVar[Loaded | None]] = ContextVar("raft_config_pinned", default=None)
 _loading: Final = threading.Lock()
+_heard_of_loads: Final[list[Callable[[], None]]] = []
+
+written: Final[ContextVar[int]] = ContextVar("raft_config_written", default=0)
+"""The index of the last change made in this request, task or thread; 0 for none."""
+
+
+def on_load(call: Callable[[], None]) -> None:
+    """Have this called whenever this process has loaded values."""
+    _heard_of_loads.append(call)
 
 
 def current() -> Loaded:
@@ -105,10 +117,17 @@ def _load(
     config: RaftConfig, file: VersionFile, token: int, settings: Mapping[str, Setting]
 ) -> Loaded:
     try:
-        version, stored = query_apart(config.database, lambda: stored_settings(config.database))
+        version, stored = query_apart(
+            config.database, lambda: storage.stored_settings(config.database)
+        )
     except Exception as error:
-        level = logging.DEBUG if isinstance(error, DatabaseError) else logging.WARNING
-        logger.log(level, "The settings cannot be loaded now: %s", error, exc_info=True)
+        is_usual = isinstance(error, DatabaseError | AppRegistryNotReady)
+        logger.log(
+            logging.DEBUG if is_usual else logging.WARNING,
+            "The settings cannot be loaded now: %s",
+            error,
+            exc_info=True,
+        )
         _state.failed, _state.retry_at = (token, settings), time.monotonic() + RETRY_SECONDS
         same = _state.loaded is not None and _state.loaded.declared is settings
         return _state.loaded if same and _state.loaded else _defaults(file, settings)
@@ -116,13 +135,15 @@ def _load(
     loaded = Loaded(file, file.words, token, version, settings, stored, values)
     _state.failed = None
     _state.loaded = loaded
+    for call in _heard_of_loads:
+        call()
     return loaded
 
 
 def _defaults(file: VersionFile, settings: Mapping[str, Setting]) -> Loaded:
     """What is read while nothing can be loaded; never kept."""
     values = {name: _value(name, each, None) for name, each in settings.items()}
-    return Loaded(file, file.words, 0, 0, settings, {}, values)
+    return Loaded(file, file.words, 0, 0, settings, {}, values, is_complete=False)
 
 
 def _value(name: str, setting: Setting, stored: Value | None) -> Any:
@@ -254,6 +275,14 @@ class Reader:
     def all(self) -> dict[str, Any]:
         """Every declared setting, all of one version."""
         return self.get_many(*self)
+
+    def as_dict(self, group: str | None = None) -> dict[str, Any]:
+        """The same as JSON can hold it, of one group if one is named; secrets are masked."""
+        settings = {name: each for name, each in declared().items() if group in (None, each.group)}
+        return {
+            name: MASK if settings[name].is_secret else settings[name].to_json(value)
+            for name, value in self.get_many(*settings).items()
+        }
 
     def source(self, name: str) -> str:
         """Where its value comes from: "cluster", or "default". Raises KeyError."""

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import DatabaseError, connections
+from django.db import connections
 
+from . import storage
 from .conf import RaftConfig
-from .storage import stored_version
 
 logger = logging.getLogger("raft_config")
 
@@ -115,9 +115,10 @@ class VersionFile:
 
     def _ask_row(self) -> None:
         try:
-            version = query_apart(self._alias, lambda: stored_version(self._alias))
-        except (DatabaseError, TimeoutError):
-            return  # before `migrate`, or while the database is away
+            version = query_apart(self._alias, lambda: storage.stored_version(self._alias))
+        except Exception as error:  # noqa: BLE001 - a read goes on with what it has
+            logger.debug("The version cannot be asked now: %s", error)
+            return
         if version != self.words[VERSION]:
             self.words[VERSION] = version
             self.words[TOKEN] = new_token()

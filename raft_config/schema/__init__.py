@@ -13,7 +13,7 @@ display       values as people see them
 """
 
 from .classes import Settings, autodiscover, bind
-from .declarations import declared, groups, problems
+from .declarations import RESERVED_NAMES, declared, groups, problems
 from .display import MASK, display, display_text
 from .in_force import clean_together, environment_values, listeners, resolve, stored_name_of
 from .kinds import KINDS, Kind
@@ -23,6 +23,7 @@ from .strict import SchemaError
 __all__ = [
     "KINDS",
     "MASK",
+    "RESERVED_NAMES",
     "Kind",
     "SchemaError",
     "Setting",

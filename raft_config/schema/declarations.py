@@ -21,8 +21,9 @@ from .strict import SchemaError
 
 MAX_NAME_LENGTH: Final = 255
 RESERVED_NAMES: Final = frozenset(
-    {"all", "as_dict", "compare_and_set", "get", "get_many", "meta"}
-    | {"pinned", "read", "reset", "set", "update"}
+    {"acompare_and_set", "all", "aread", "areset", "as_dict", "aset", "aupdate"}
+    | {"compare_and_set", "get", "get_many", "is_overlaid", "latest", "meta", "offer"}
+    | {"pinned", "read", "reset", "set", "source", "update", "withdraw"}
 )
 """Names that `config` needs for itself."""
 
