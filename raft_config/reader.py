@@ -61,11 +61,27 @@ class Loaded:
 class _State:
     """What this process has loaded; replaced as a whole, so that no lock is needed to read it."""
 
-    __slots__ = ("config", "failed", "loaded", "overlay", "retry_at")
+    __slots__ = ("config", "failed", "layers", "loaded", "overlay", "retry_at")
 
     def __init__(self) -> None:
+        self.layers: list[Mapping[str, Any]] = []
         self.overlay: Mapping[str, Any] = {}
+        """All layers that tests have put over the values, as one; later ones win."""
         self.forget()
+
+    def put(self, layer: Mapping[str, Any]) -> None:
+        with _loading:
+            self.layers.append(layer)
+            self._overlay()
+
+    def take_off(self, layer: Mapping[str, Any]) -> None:
+        # By identity: of two that overlap in threads or tasks, either may end first.
+        with _loading:
+            self.layers = [each for each in self.layers if each is not layer]
+            self._overlay()
+
+    def _overlay(self) -> None:
+        self.overlay = {name: value for layer in self.layers for name, value in layer.items()}
 
     def forget(self) -> None:
         self.config: RaftConfig | None = None
@@ -166,12 +182,12 @@ def _forget(*, setting: str, **_: object) -> None:
 @contextmanager
 def overlay(values: Mapping[str, Any]) -> Iterator[None]:
     """Let every thread of this process read these instead, for as long as the block lasts."""
-    before = _state.overlay
-    _state.overlay = {**before, **values}
+    layer = dict(values)
+    _state.put(layer)
     try:
         yield
     finally:
-        _state.overlay = before
+        _state.take_off(layer)
 
 
 @contextmanager
