@@ -62,6 +62,7 @@ from .exceptions import (
     UnavailableError,
     UnsupportedCommandError,
 )
+from .firing import Firing
 from .storage import DatabaseStorage, check_command
 from .transport.client import transport_for
 from .transport.courier import Courier, Transport
@@ -102,6 +103,7 @@ class Node:
         self.transport = transport
         self.storage = DatabaseStorage(config.database, self._first_state)
         self.courier = Courier(transport, self._take_reply)
+        self._firing = Firing(self.storage.due_times)
         self._pinger: ThreadPoolExecutor | None = None
         self._ping: Future[bool] | None = None
         self._failed_pings = 0
@@ -153,6 +155,7 @@ class Node:
         if state is not None:
             # A process may have died between its commit and telling the others of it.
             version_file_of(self.config).publish_if_missed(state.last_applied)
+            self.fire_due(state)
             due = next_deadline(state)
             if self.clock() < due <= self.clock() + longest_wait:
                 return due
@@ -174,13 +177,25 @@ class Node:
         Raises NotLeaderError, UnavailableError, InvalidCommandError (certainly not stored),
         EntryLostError (certainly not applied), OutcomeUnknownError.
         """
-        for command in commands:
-            check_command(command)
-        if self._is_alone():
-            self.tick()
+        self.storage.require_room([check_command(command) for command in commands])
+        self._drive_if_alone()
         accepted = self._ask(Propose(tuple(commands)))
         self.wait_applied(accepted.index + len(commands) - 1, accepted.term, timeout_seconds)
         return accepted
+
+    def fire_due(self, state: NodeState) -> None:
+        """As leader, propose to make the scheduled changes that are due; waits for nothing."""
+        if not state.is_leader:
+            return
+        commands = self._firing.due(
+            self.clock(), last_applied=state.last_applied, term=state.current_term
+        )
+        if not commands:
+            return
+        _, effects = self._take(Propose(commands))
+        for effect in effects:
+            if isinstance(effect, Accepted):
+                self._firing.note_proposed(effect.term, effect.index + len(commands) - 1)
 
     def change_members(self, change: MembershipChange, *, timeout_seconds: float) -> Accepted:
         """Change the members as leader, and wait until that is applied; raises as `propose`."""
@@ -206,8 +221,7 @@ class Node:
 
         Raises NotLeaderError, UnavailableError; a retry begins a fresh round.
         """
-        if self._is_alone():
-            self.tick()
+        self._drive_if_alone()
         deadline = self.clock() + timeout_seconds
         begun, effects = self._take(Read(uuid.uuid4().hex))
         refused = next((each for each in effects if isinstance(each, Refused)), None)
@@ -340,10 +354,18 @@ class Node:
         else:
             announce(self.node_id, effect)
 
-    def _is_alone(self) -> bool:
-        """A cluster of one needs no driver: it elects itself on first use."""
+    def _drive_if_alone(self) -> None:
+        """A cluster of one works without a driver: on use it elects itself, and does what is due.
+
+        A scheduled change is then made with the next command or linearizable read, not on time.
+        """
         state = self.state
-        return not state.is_leader and state.configuration.voters == {self.node_id}
+        if state.configuration.voters != {self.node_id}:
+            return
+        if state.is_leader:
+            self.fire_due(state)
+        else:
+            self.tick()
 
 
 def is_confirmed(begun: NodeState, state: NodeState) -> bool:

@@ -34,6 +34,11 @@ class Command:
     apply_at: float | None = None
     expires_at: float | None = None
 
+    @property
+    def makes_schedule(self) -> bool:
+        """Whether something is left to be done at another time."""
+        return self.apply_at is not None or self.expires_at is not None
+
 
 @dataclass(frozen=True, slots=True)
 class FireSchedule:

@@ -20,8 +20,9 @@ from ..core.effects import Effect
 from ..core.events import Event
 from ..core.settings import RaftSettings
 from ..core.state import NodeState
+from ..exceptions import InvalidCommandError
 from ..models import NODE_ROW, Node, StoredValue
-from ..state_machine import Answer, Value
+from ..state_machine import Answer, AnyCommand, Command, Value
 from .codec import STATE_COLUMNS, Columns, decode_state, encode_state
 from .durability import DurabilityNeededError, relaxed_commits
 from .log import DatabaseLog, first_of
@@ -29,6 +30,9 @@ from .machine import DatabaseMachine
 from .transaction import Transaction, mirror_members
 
 ROW_COLUMNS = (*STATE_COLUMNS, "base_index", "base_term", "halted_by")
+
+MAX_SCHEDULED = 1000
+"""So many changes may wait for their time: all of them are in every snapshot."""
 
 Performed = tuple[NodeState, NodeState, list[Effect]]
 """The state before an event, the state after it, and what may now be sent."""
@@ -119,6 +123,22 @@ class DatabaseStorage:
     def result(self, index: int) -> Answer | None:
         """The answer of the entry at `index`; None also for a retry: its answer is the first's."""
         return self._machine.result(index)
+
+    def due_times(self, limit: int) -> list[tuple[float, int]]:
+        """When the next scheduled changes are due, and their ids; the next one first."""
+        return self._machine.due_times(limit)
+
+    def require_room(self, commands: Iterable[AnyCommand]) -> None:
+        """Raise InvalidCommandError if more changes would be scheduled than are kept.
+
+        To be asked before the log, for the sake of order: a few more do no harm.
+        """
+        wanted = sum(isinstance(each, Command) and each.makes_schedule for each in commands)
+        if wanted and self._machine.count_scheduled() + wanted > MAX_SCHEDULED:
+            raise InvalidCommandError(
+                f"{MAX_SCHEDULED} changes are scheduled already, and more are not kept. "
+                "Cancel some, or wait until some are made."
+            )
 
     def halted_by(self) -> str:
         """Why nothing more is applied here; "" when nothing is wrong."""

@@ -137,9 +137,13 @@ class DatabaseMachine:
         """The changes that wait for their time, the next one first."""
         return [scheduled_of(row) for row in self._scheduled().filter(which or Q())]
 
-    def due_times(self) -> list[tuple[float, int]]:
-        """When each scheduled change is due, and its id; the next one first."""
-        return list(self._scheduled().values_list("apply_at", "schedule_id"))
+    def due_times(self, limit: int) -> list[tuple[float, int]]:
+        """When the next scheduled changes are due, and their ids."""
+        return list(self._scheduled().values_list("apply_at", "schedule_id")[:limit])
+
+    def count_scheduled(self) -> int:
+        """How many changes wait for their time."""
+        return self._scheduled().count()
 
     def result(self, index: int) -> Answer | None:
         """The answer of the entry at `index`, while it is remembered; None for a retry's entry."""
