@@ -39,19 +39,27 @@ def measure(nodes: Nodes) -> dict[tuple[str, str], tuple[float, int]]:
     }
 
 
+def seconds_of(pid: int) -> float:
+    """The processor time of one process so far."""
+    fields = _fields(Path(f"/proc/{pid}"))
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def _fields(process: Path) -> list[str]:
+    return (process / "stat").read_text().rpartition(")")[2].split()
+
+
 def _of_group(leader_pid: int) -> tuple[float, int]:
     seconds, pages = 0.0, 0
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            resident = int((folder / "statm").read_text().split()[1])
+            if int(_fields(folder)[2]) == leader_pid:
+                seconds += seconds_of(int(folder.name))
+                pages += int((folder / "statm").read_text().split()[1])
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(fields[2]) == leader_pid:
-            seconds += (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-            pages += resident
     return seconds, pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 

@@ -70,8 +70,11 @@ from .version_file import version_file_of
 
 logger = logging.getLogger("raft_config")
 
+LOOK_SECONDS = 0.001
+"""How often to look at the version file while another process of this node may apply ..."""
+
 POLL_SECONDS = 0.01
-"""How often to look whether another process of this node has brought what is waited for."""
+"""... and how often into the database, which tells what that file cannot."""
 
 REACHABLE_SECONDS = 2.0
 """How often a driver asks the node's own URL whether it answers (DESIGN §2.10) ..."""
@@ -227,19 +230,19 @@ class Node:
         refused = next((each for each in effects if isinstance(each, Refused)), None)
         if refused is not None:
             raise error_for(refused, begun)
-        seen, state = self.courier.stepped, begun
+        seen, state = self._news(), begun
         while not is_confirmed(begun, state):
             if self.clock() > deadline:
                 raise UnavailableError("No majority answered in time; try again later.")
-            self.courier.wait(seen, POLL_SECONDS)
-            seen, state = self.courier.stepped, self.state
+            self._wait_for_news(seen)
+            seen, state = self._news(), self.state
         return begun.last_log_index
 
     def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
         """Wait until that is applied here. Raises EntryLostError, OutcomeUnknownError."""
         deadline = self.clock() + timeout_seconds
         while True:
-            seen = self.courier.stepped
+            seen = self._news()
             outcome = outcome_of(self.state, self.storage.log, index, term)
             if outcome is Outcome.APPLIED:
                 return
@@ -248,16 +251,28 @@ class Node:
             # Compacted: it may have been another leader's. Only a retry under its id can tell.
             if outcome is Outcome.COMPACTED or self.clock() > deadline:
                 raise OutcomeUnknownError(f"at index {index}")
-            self.courier.wait(seen, POLL_SECONDS)
+            self._wait_for_news(seen)
 
     def wait_until_applied(self, index: int, timeout_seconds: float) -> bool:
         """Wait until this node has applied `index`; whether it came to that in time."""
         deadline = self.clock() + timeout_seconds
+        seen = self._news()
         while self.storage.version() < index:
             if self.clock() > deadline:
                 return False
-            self.courier.wait(self.courier.stepped, POLL_SECONDS)
+            self._wait_for_news(seen)
+            seen = self._news()
         return True
+
+    def _news(self) -> tuple[int, int]:
+        """Something else once a reply was stepped here, or any process has applied something."""
+        return self.courier.stepped, version_file_of(self.config).token()
+
+    def _wait_for_news(self, seen: tuple[int, int]) -> None:
+        """Until there is any, or it is time to look into the database all the same."""
+        deadline = time.monotonic() + POLL_SECONDS
+        while self._news() == seen and time.monotonic() < deadline:
+            self.courier.wait(seen[0], LOOK_SECONDS)
 
     def check_reachability(self) -> None:
         """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10).
@@ -331,7 +346,9 @@ class Node:
         try:
             self._take(Receive(envelope), likely_durable=False)
         finally:
-            connections[self.config.database].close_if_unusable_or_obsolete()
+            connection = connections[self.config.database]
+            connection.close_at = None  # CONN_MAX_AGE is for requests; this thread has none
+            connection.close_if_unusable_or_obsolete()
 
     def _ask(self, event: Event) -> Accepted:
         """Take a proposal or a change in. Raises what says that it is certainly not stored."""

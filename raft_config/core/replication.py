@@ -109,19 +109,12 @@ def _send_append(turn: Turn, peer: str, progress: Progress) -> None:
             read_id=role.reads[-1].read_id if role.reads else "",
         ),
     )
-    _note_sent(turn, peer, progress, has_entries=bool(entries))
-
-
-def _note_sent(turn: Turn, peer: str, progress: Progress, *, has_entries: bool) -> None:
-    commit_index = turn.state.commit_index
-    if has_entries:
+    # A peer commits no further than the message vouches for its log; the rest is news to come.
+    told = min(state.commit_index, prev_log_index + len(entries))
+    if entries:
         deadline = turn.now + turn.settings.append_retry_seconds
-        progress = replace(
-            progress, awaiting_deadline=deadline, sent_commit=commit_index, snapshot=None
-        )
-        turn.set_progress(peer, progress)
-    elif progress.sent_commit != commit_index:
-        turn.set_progress(peer, replace(progress, sent_commit=commit_index))
+        progress = replace(progress, awaiting_deadline=deadline, snapshot=None)
+    turn.set_progress(peer, replace(progress, sent_commit=max(progress.sent_commit, told)))
 
 
 def handle_append_entries_response(turn: Turn, sender: str, message: AppendEntriesResponse) -> None:

@@ -105,7 +105,7 @@ def encode_changes(before: NodeState, after: NodeState) -> Columns:
 def decode_state(row: Mapping[str, Any]) -> NodeState:
     """The state in a row's columns."""
     return NodeState(
-        **{name: row[name] for name in PLAIN_COLUMNS},
+        **{name: row[name] for name in PLAIN_COLUMNS} | {"may_lead": bool(row["may_lead"])},
         role=decode_role(row["role"], row["role_data"]),
         configuration=decode_configuration(row["configuration"]),
         previous_configuration=decode_configuration(row["previous_configuration"]),

@@ -9,9 +9,10 @@ returned may be sent: it has been committed. What may *not* live here: rules of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from django.db import transaction
-from django.db.models import QuerySet, TextField
+from django.db.models import TextField
 from django.db.models import Value as Literal
 
 from ..core import corridor
@@ -23,13 +24,12 @@ from ..core.state import NodeState
 from ..exceptions import InvalidCommandError
 from ..models import NODE_ROW, Node, StoredValue
 from ..state_machine import Answer, AnyCommand, Command, Value
-from .codec import STATE_COLUMNS, Columns, decode_state, encode_state
+from .codec import Columns, decode_state, encode_state
 from .durability import DurabilityNeededError, relaxed_commits
 from .log import DatabaseLog, first_of
 from .machine import DatabaseMachine
+from .node_row import NodeRow
 from .transaction import Transaction, mirror_members
-
-ROW_COLUMNS = (*STATE_COLUMNS, "base_index", "base_term", "halted_by")
 
 MAX_SCHEDULED = 1000
 """So many changes may wait for their time: all of them are in every snapshot."""
@@ -47,6 +47,7 @@ class DatabaseStorage:
         self.node_defaults = node_defaults
         self.log = DatabaseLog(alias)
         self._machine = DatabaseMachine(alias)
+        self._row = NodeRow(alias)
 
     # -- the one way to change anything
 
@@ -81,23 +82,19 @@ class DatabaseStorage:
         return perform(flush=True)
 
     def _begin(self, *, will_flush: bool) -> Transaction:
-        row = first_of(self._locked_row())
+        # Before anything else is read: two workers must never answer from the same vote (§2.1).
+        row = self._row.lock()
         if row is not None:
-            return Transaction(self.alias, row, will_flush=will_flush)
+            return Transaction(self._row, row, will_flush=will_flush)
         if not will_flush:
             raise DurabilityNeededError
-        return Transaction(self.alias, self._create_row(), will_flush=True, must_flush=True)
-
-    def _locked_row(self) -> QuerySet[Node, Columns]:
-        # Before anything else is read: two workers must never answer from the same vote (§2.1).
-        rows: QuerySet[Node, Columns] = self._row().select_for_update().values(*ROW_COLUMNS)
-        return rows
+        return Transaction(self._row, self._create_row(), will_flush=True, must_flush=True)
 
     def _create_row(self) -> Columns:
         columns = encode_state(self.node_defaults())
         # A second process waits here for the first one's commit, and then takes what that stored.
         Node.objects.using(self.alias).bulk_create([Node(**columns)], ignore_conflicts=True)
-        row = self._locked_row().get()
+        row = cast("Columns", self._row.lock())
         mirror_members(self.alias, Configuration(), decode_state(row).configuration)
         return row
 
@@ -105,12 +102,13 @@ class DatabaseStorage:
 
     def load(self) -> NodeState | None:
         """The state as it was committed last; None while there is no row."""
-        row = first_of(self._row().values(*STATE_COLUMNS))
+        row = self._row.look()
         return decode_state(row) if row is not None else None
 
     def version(self) -> int:
         """last_applied: the values are those of the log up to there."""
-        return stored_version(self.alias)
+        row = self._row.look(("last_applied",))
+        return int(row["last_applied"]) if row is not None else 0
 
     def values(self, names: Iterable[str] | None = None) -> dict[str, Value]:
         """The values of these names that are set, or all of them."""
@@ -142,10 +140,8 @@ class DatabaseStorage:
 
     def halted_by(self) -> str:
         """Why nothing more is applied here; "" when nothing is wrong."""
-        return first_of(self._row().values_list("halted_by", flat=True)) or ""
-
-    def _row(self) -> QuerySet[Node]:
-        return Node.objects.using(self.alias).filter(pk=NODE_ROW)
+        row = self._row.look(("halted_by",))
+        return str(row["halted_by"]) if row is not None else ""
 
 
 def stored_version(alias: str) -> int:

@@ -16,11 +16,12 @@ from ..core.events import Applied
 from ..core.log import SnapshotMeta
 from ..core.state import NodeState
 from ..exceptions import InvariantViolatedError
-from ..models import NODE_ROW, Member, Node
+from ..models import Member
 from .codec import Columns, decode_state, encode_changes
 from .durability import DurabilityNeededError, relax_this_commit
 from .log import DatabaseLog
 from .machine import DatabaseMachine
+from .node_row import NodeRow
 
 APPLIED_AT_ONCE_BYTES = 4 * 1024 * 1024
 """So much of the log is in memory at a time while it is applied."""
@@ -32,10 +33,11 @@ class Transaction:
     """`core.corridor.Storage` over the locked row of the node in the database `alias`."""
 
     def __init__(
-        self, alias: str, row: Columns, *, will_flush: bool, must_flush: bool = False
+        self, stored: NodeRow, row: Columns, *, will_flush: bool, must_flush: bool = False
     ) -> None:
         """`row` as it was locked; whether the commit will be flushed, and must be in any case."""
-        self.alias = alias
+        alias = self.alias = stored.alias
+        self._row = stored
         self.state = decode_state(row)
         self.log = DatabaseLog(alias, base=(row["base_index"], row["base_term"]))
         self._machine = DatabaseMachine(alias)
@@ -91,7 +93,7 @@ class Transaction:
             relax_this_commit(self.alias)
         columns = {**encode_changes(before, after), **self._columns}
         if columns:
-            Node.objects.using(self.alias).filter(pk=NODE_ROW).update(**columns)
+            self._row.update(columns)
         if after.configuration is not before.configuration:
             mirror_members(self.alias, before.configuration, after.configuration)
         if before.incoming is not None and after.incoming is None:

@@ -75,7 +75,10 @@ class Courier:
             if self._stepper is None:
                 self._stepper = threading.Thread(target=self._step, name="raft-step", daemon=True)
                 self._stepper.start()
-            pool.submit(self._carry, envelope, base_url)
+            try:
+                pool.submit(self._carry, envelope, base_url)
+            except RuntimeError:  # the interpreter is ending, which no lock of ours can foresee
+                self._is_closed = True
 
     def wait(self, seen: int, timeout_seconds: float) -> None:
         """Sleep until more than `seen` replies were stepped here, or the time is over."""

@@ -232,6 +232,18 @@ def test_leader_tells_followers_of_a_new_commit_at_once():
     assert of_type(node.receive("b", success(2, 2)), Send) == []
 
 
+def test_heartbeat_beside_a_batch_does_not_count_as_telling_of_its_commit():
+    """Its receiver commits no further than what it shows to agree; the rest would come late."""
+    node = leader(term=2, log="1 2 2", match={"b": 2, "c": 2}, commit=2)
+    (batch,) = messages_to(node.step(Tick(), now=NOW + HEARTBEAT), "b")
+    assert len(batch.entries) == 1
+    node.receive("c", success(2, 3, prev=2))
+    (beside,) = messages_to(node.step(Tick(), now=NOW + 2 * HEARTBEAT), "b")
+    assert (beside.prev_log_index, beside.entries, beside.leader_commit) == (2, (), 3)
+    news = messages_to(node.receive("b", success(2, 3, prev=2)), "b")
+    assert news == [append_entries(2, prev=(3, 2), commit=3)]
+
+
 # -- §5.3, figure 2: the follower's end
 
 LOG = "1 1 2"

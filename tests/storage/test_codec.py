@@ -35,7 +35,7 @@ from raft_config.storage.codec import (
     encode_role,
     encode_state,
 )
-from raft_config.storage.database import ROW_COLUMNS
+from raft_config.storage.node_row import NodeRow
 from raft_config.storage.transaction import Transaction
 
 from .helpers import state_of
@@ -162,8 +162,8 @@ class SaveAndLoad(TransactionTestCase):
         Node.objects.create(**encode_state(before))
         storage = DatabaseStorage("default", lambda: before)
         with transaction.atomic(durable=True):
-            row = Node.objects.select_for_update().values(*ROW_COLUMNS).get()
-            Transaction("default", row, will_flush=True).save(before, after, [])
+            stored = NodeRow("default")
+            Transaction(stored, stored.lock(), will_flush=True).save(before, after, [])
         assert storage.load() == after
         # The mirror holds what it did not hold before, or other than before.
         rows = {row.node_id: row for row in MemberRow.objects.all()}
