@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from django.apps import AppConfig
+from django.core.signals import request_started
 from django.db.models.signals import post_migrate
 
 
@@ -17,8 +17,10 @@ class RaftConfigConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks: they look at settings and databases, so not any earlier."""
-        if find_spec("raft_config.checks") is not None:
-            import_module("raft_config.checks")
+        """Begin what has to wait for the models."""
+        import_module("raft_config.checks")
+        import_module("raft_config.schema").autodiscover()
         permissions = import_module("raft_config.permissions")
         post_migrate.connect(permissions.create_group_permissions, sender=self)
+        watcher = import_module("raft_config.watcher").watcher
+        request_started.connect(watcher.listen, dispatch_uid="raft_config")

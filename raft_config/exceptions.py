@@ -135,6 +135,17 @@ class ConflictError(ProposalError):
         self.names = tuple(names)
 
 
+class NotPendingError(ProposalError):
+    """A scheduled change was made, or cancelled, before it could be cancelled."""
+
+    def __init__(self, schedule_id: int) -> None:
+        super().__init__(
+            f"The scheduled change {schedule_id} is not pending: it was made or cancelled before, "
+            "or never was. Look at the history."
+        )
+        self.schedule_id = schedule_id
+
+
 class EntryLostError(ProposalError):
     """Another leader replaced the entry: the command will never be applied."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import ModuleType
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from asgiref.sync import sync_to_async
 from .core.state import Follower
 from .exceptions import ConflictError, StaleReadError
 from .reader import Reader, move_pin
+from .schema import bind
 
 CONSISTENCIES: Final = ("local", "linearizable")
 
@@ -42,7 +44,10 @@ class Config(Reader):
     its request id has to tell. Within `transaction.atomic()` they are refused: the cluster cannot
     take part in a rollback.
 
+    user, comment   who and why, for the history; a user object gives its name
     request_id      the same one for each retry of the same change: it has one effect
+    apply_at        an aware datetime: the change is stored now, and takes effect then
+    expires_at      an aware datetime: then what was there before comes back
     """
 
     def set(
@@ -59,6 +64,10 @@ class Config(Reader):
         reset: tuple[str, ...] | list[str] = (),
         expected: Mapping[str, int] | None = None,
         request_id: str | None = None,
+        user: object = "",
+        comment: str = "",
+        apply_at: datetime | None = None,
+        expires_at: datetime | None = None,
         timeout_seconds: float | None = None,
     ) -> int:
         """Change several settings, and reset others: one entry, all or nothing."""
@@ -67,6 +76,10 @@ class Config(Reader):
             reset=reset,
             expected=expected,
             request_id=request_id,
+            user=user,
+            comment=comment,
+            apply_at=apply_at,
+            expires_at=expires_at,
             timeout_seconds=timeout_seconds,
         )
         move_pin()
@@ -177,3 +190,4 @@ def _proposals() -> ModuleType:
 
 config = Config()
 """See `Config`."""
+bind(config.__getitem__)

@@ -10,16 +10,20 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import connections
+from django.utils import timezone
 
+from .conf import did_you_mean, get_config
 from .exceptions import (
     ConflictError,
     EntryLostError,
     InvalidCommandError,
     NotLeaderError,
+    NotPendingError,
     OutcomeUnknownError,
     PeerUnavailableError,
     PeerUnreachableError,
@@ -28,9 +32,10 @@ from .exceptions import (
 )
 from .node import Node, get_node
 from .reader import latest, written
-from .schema import Setting, declared
-from .state_machine import Answer, Command, encode_command
+from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
+from .state_machine import Answer, CancelSchedule, Command, Note, encode_command
 from .transport.wire import text_of
+from .watcher import watcher
 
 Found = TypeVar("Found")
 
@@ -49,23 +54,52 @@ def propose(
     expected: Mapping[str, int] | None = None,
     request_id: str | None = None,
     timeout_seconds: float | None = None,
+    user: object = "",
+    comment: str = "",
+    origin: str = "python",
+    apply_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> Answer:
     """Set `values` and reset the names in `reset`, as one entry; returns when it is applied here.
 
-    `expected` maps a name to the index that last set it (0: not set). Raises ValidationError (with
-    an error_dict by name), InvalidCommandError, NotLeaderError, UnavailableError, EntryLostError,
-    ConflictError: for certain nothing was changed. OutcomeUnknownError: retry under its id.
+    `expected` maps a name to the index that last set it (0: not set). See `live.Config` for the
+    others. Raises ValidationError (with an error_dict by name), InvalidCommandError,
+    NotLeaderError, UnavailableError, EntryLostError, ConflictError: for certain nothing was
+    changed. OutcomeUnknownError: retry under its id.
     """
+    starts_at, ends_at = _period(apply_at, expires_at, is_retry=request_id is not None)
+    texts = encoded(values, reset)
     command = Command(
         request_id=request_id or uuid.uuid4().hex,
-        values=encoded(values),
-        reset=_declared_names(reset),
-        expected=dict(expected or {}),
+        values=texts,
+        reset=_with_former_names(texts, reset),
+        expected={_stored_name(name): index for name, index in (expected or {}).items()},
+        note=_note(user, comment, origin),
+        apply_at=starts_at,
+        expires_at=ends_at,
     )
     return submit(command, timeout_seconds)
 
 
-def submit(command: Command, timeout_seconds: float | None = None) -> Answer:
+def cancel_schedule(
+    schedule_id: int,
+    *,
+    user: object = "",
+    comment: str = "",
+    origin: str = "python",
+    request_id: str | None = None,
+    timeout_seconds: float | None = None,
+) -> Answer:
+    """Let a scheduled change not happen. Raises NotPendingError, and as `propose`."""
+    note = _note(user, comment, origin)
+    command = CancelSchedule(request_id or uuid.uuid4().hex, schedule_id, note)
+    try:
+        return submit(command, timeout_seconds)
+    except ConflictError as error:
+        raise NotPendingError(schedule_id) from error
+
+
+def submit(command: Command | CancelSchedule, timeout_seconds: float | None = None) -> Answer:
     """Bring a command to the leader, and wait until it is applied here. Raises as `propose`."""
     node = get_node()
     _refuse_within_atomic(node)
@@ -79,6 +113,7 @@ def submit(command: Command, timeout_seconds: float | None = None) -> Answer:
     if answer.conflicts:
         raise ConflictError(answer.conflicts)
     written.set(answer.index)
+    watcher.announce()
     return answer
 
 
@@ -115,33 +150,90 @@ def _refuse_within_atomic(node: Node) -> None:
         )
 
 
-def _declared_names(names: Sequence[str]) -> tuple[str, ...]:
-    for name in names:
-        _declared(name)
-    return tuple(names)
-
-
 def _declared(name: str) -> Setting:
     if name not in declared():
-        raise InvalidCommandError(
-            f'There is no setting {name}; declare it in RAFT_CONFIG["SETTINGS"].'
-        )
+        hint = did_you_mean(name, tuple(declared()))
+        raise InvalidCommandError(f"There is no setting {name}; declare it first. {hint}")
     return declared()[name]
 
 
-def encoded(values: Mapping[str, Any]) -> dict[str, str]:
+def _changeable(name: str) -> Setting:
+    setting = _declared(name)
+    if setting.is_from_environment:
+        raise InvalidCommandError(
+            f"{name} is decided by the environment variable {setting.env} of this node. "
+            "Change it there, or take the variable away."
+        )
+    return setting
+
+
+def encoded(values: Mapping[str, Any], reset: Sequence[str] = ()) -> dict[str, str]:
     """The texts of values. Raises InvalidCommandError; ValidationError for all that is wrong."""
-    texts: dict[str, str] = {}
+    settings = {name: _changeable(name) for name in (*values, *reset)}
+    found: dict[str, Any] = {}
     errors: dict[str, ValidationError] = {}
     for name, value in values.items():
-        setting = _declared(name)
         try:
-            texts[name] = setting.encode(setting.clean(value))
-        except ValidationError as error:
+            found[name] = settings[name].clean(value)
+        except ValidationError as error:  # noqa: PERF203 - all that is wrong is told at once
             errors[name] = error
     if errors:
         raise ValidationError(errors)
-    return texts
+    clean_together({**{name: settings[name].default for name in reset}, **found}, latest().values)
+    return {name: _text(name, settings[name], value) for name, value in found.items()}
+
+
+def _text(name: str, setting: Setting, value: Any) -> str:
+    try:
+        return setting.encode(value)
+    except SchemaError as error:  # a secret, and no key to encrypt it with
+        raise InvalidCommandError(f"{name} cannot be stored: the value {error}.") from error
+
+
+def _stored_name(name: str) -> str:
+    """Where the value in force stands: under a former name until it is changed."""
+    return (stored_name_of(name, latest().stored) if name in declared() else None) or name
+
+
+def _with_former_names(texts: Mapping[str, str], reset: Sequence[str]) -> tuple[str, ...]:
+    """What to reset: what is stored under a former name must not come back."""
+    stored = latest().stored
+    former = {
+        each
+        for name in (*texts, *reset)
+        for each in declared()[name].renamed_from
+        if each in stored
+    }
+    return tuple(dict.fromkeys([*reset, *sorted(former - texts.keys())]))
+
+
+def _note(user: object, comment: str, origin: str) -> Note:
+    name = user.get_username() if hasattr(user, "get_username") else str(user)
+    return Note(time.time(), name, origin, get_config().node_id, comment)
+
+
+def _period(
+    apply_at: datetime | None, expires_at: datetime | None, *, is_retry: bool
+) -> tuple[float | None, float | None]:
+    """Both as seconds since the epoch. Raises InvalidCommandError.
+
+    A retry may come when its time has passed already: it has to find its first answer.
+    """
+    starts_at, ends_at = _instant("apply_at", apply_at), _instant("expires_at", expires_at)
+    for name, instant in (("apply_at", starts_at), ("expires_at", ends_at)):
+        if instant is not None and instant <= time.time() and not is_retry:
+            raise InvalidCommandError(f"{name} must be in the future.")
+    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
+        raise InvalidCommandError("expires_at must be later than apply_at.")
+    return starts_at, ends_at
+
+
+def _instant(name: str, moment: datetime | None) -> float | None:
+    if moment is None:
+        return None
+    if timezone.is_naive(moment):
+        raise InvalidCommandError(f"{name} needs a time zone: use django.utils.timezone.")
+    return moment.timestamp()
 
 
 # -- on the way to the leader

@@ -29,7 +29,15 @@ from django.dispatch import receiver
 
 from . import storage  # its functions import the models, when they are called
 from .conf import RaftConfig, did_you_mean, get_config
-from .schema import MASK, SchemaError, Setting, declared
+from .schema import (
+    MASK,
+    SchemaError,
+    Setting,
+    declared,
+    environment_values,
+    resolve,
+    stored_name_of,
+)
 from .state_machine import Value
 from .version_file import TOKEN, VersionFile, query_apart, version_file_of
 
@@ -147,7 +155,8 @@ def _load(
         _state.failed, _state.retry_at = (token, settings), time.monotonic() + RETRY_SECONDS
         same = _state.loaded is not None and _state.loaded.declared is settings
         return _state.loaded if same and _state.loaded else _defaults(file, settings)
-    values = {name: _value(name, each, stored.get(name)) for name, each in settings.items()}
+    texts = resolve({name: value.text for name, value in stored.items()})
+    values = _values(settings, texts)
     loaded = Loaded(file, file.words, token, version, settings, stored, values)
     _state.failed = None
     _state.loaded = loaded
@@ -158,18 +167,19 @@ def _load(
 
 def _defaults(file: VersionFile, settings: Mapping[str, Setting]) -> Loaded:
     """What is read while nothing can be loaded; never kept."""
-    values = {name: _value(name, each, None) for name, each in settings.items()}
+    values = _values(settings, {})
     return Loaded(file, file.words, 0, 0, settings, {}, values, is_complete=False)
 
 
-def _value(name: str, setting: Setting, stored: Value | None) -> Any:
-    if stored is None:
-        return setting.default
-    try:
-        return setting.decode(stored.text)
-    except SchemaError as error:
-        logger.warning("Setting %s: %s; its default is used", name, error)
-        return setting.default
+def _values(settings: Mapping[str, Setting], texts: Mapping[str, str]) -> dict[str, Any]:
+    """What is in force: the environment's value, the cluster's, or the default."""
+    found = {name: setting.default for name, setting in settings.items()}
+    for name, text in texts.items():
+        try:
+            found[name] = settings[name].decode(text)
+        except SchemaError as error:  # noqa: PERF203 - each wrong value is told
+            logger.warning("Setting %s: %s; its default is used", name, error)
+    return found | environment_values()
 
 
 @receiver(setting_changed)
@@ -301,10 +311,12 @@ class Reader:
         }
 
     def source(self, name: str) -> str:
-        """Where its value comes from: "cluster", or "default". Raises KeyError."""
+        """Where its value comes from: "environment", "cluster" or "default". Raises KeyError."""
         if name not in self:
             raise KeyError(_unknown(name))
-        return "cluster" if name in current().stored else "default"
+        if declared()[name].is_from_environment:
+            return "environment"
+        return "default" if stored_name_of(name, current().stored) is None else "cluster"
 
     def pinned(self) -> Any:
         """A context manager, and a decorator: every read within sees one version."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.template import Context, Template, engines
 from django.test import RequestFactory, override_settings
+from django.utils import timezone
 
-from raft_config import config, proposals
+from raft_config import config, history, proposals
 from raft_config.exceptions import (
     ConflictError,
     InvalidCommandError,
+    NotPendingError,
     StaleReadError,
     UnavailableError,
 )
 from raft_config.node import get_node
-from raft_config.reader import overlay, written
+from raft_config.reader import latest, overlay, written
 from raft_config.schema import Setting
 
 SETTINGS = {
@@ -129,6 +133,99 @@ def test_asynchronous_twins_do_the_same():
         return await config.aread("LIMIT", consistency="linearizable"), config.SITE_NAME
 
     assert asyncio.run(use()) == (30, "Shop")
+
+
+# -- who, why and when
+
+
+def test_history_tells_who_changed_what_and_why(admin_user):
+    config.set("LIMIT", 20, user=admin_user, comment="A busy day.")
+    (change,) = history.changes()
+    assert (change.name, change.old, change.new) == ("LIMIT", None, SETTINGS["LIMIT"].encode(20))
+    note = change.note
+    assert (note.user, note.comment, note.origin) == ("admin", "A busy day.", "python")
+    assert note.node == "node"
+    assert abs(note.changed_at - time.time()) < 60
+
+
+def in_future(seconds=3600):
+    return timezone.now() + timedelta(seconds=seconds)
+
+
+def test_change_for_later_waits_and_can_be_cancelled():
+    index = config.set("LIMIT", 20, apply_at=in_future())
+    assert config.LIMIT == 10
+    (planned,) = history.scheduled()
+    assert planned.schedule_id == index
+    proposals.cancel_schedule(index)
+    assert history.scheduled() == []
+    with pytest.raises(NotPendingError, match="not pending"):
+        proposals.cancel_schedule(index)
+
+
+def test_temporary_change_takes_effect_now_and_has_an_end():
+    config.set("LIMIT", 20, expires_at=in_future())
+    assert config.LIMIT == 20
+    assert len(history.scheduled()) == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ({"apply_at": datetime(2100, 1, 1)}, "apply_at needs a time zone"),  # noqa: DTZ001
+        ({"apply_at": in_future(-1)}, "apply_at must be in the future"),
+        ({"expires_at": in_future(-1)}, "expires_at must be in the future"),
+        ({"apply_at": in_future(9), "expires_at": in_future(8)}, "later than apply_at"),
+    ],
+)
+def test_impossible_time_is_refused(times, told):
+    with pytest.raises(InvalidCommandError, match=told):
+        config.set("LIMIT", 20, **times)
+
+
+# -- what a declaration asks for
+
+
+def test_values_that_do_not_fit_together_are_refused(settings):
+    def clean(values):
+        if values["LOW"] > values["HIGH"]:
+            raise ValidationError({"LOW": "must not be above HIGH"})
+
+    pair = {"LOW": Setting(1), "HIGH": Setting(5)}
+    settings.RAFT_CONFIG = {**settings.RAFT_CONFIG, "SETTINGS": pair, "CLEAN": clean}
+    config.update({"LOW": 8, "HIGH": 9})
+    with pytest.raises(ValidationError, match="above HIGH"):
+        config.set("LOW", 10)
+    with pytest.raises(ValidationError, match="above HIGH"):
+        config.reset("HIGH")
+    assert config.LOW == 8
+
+
+def test_environment_wins_and_cannot_be_changed_here(settings, monkeypatch):
+    declared = {"LIMIT": Setting(10, env="SHOP_LIMIT")}
+    settings.RAFT_CONFIG = {**settings.RAFT_CONFIG, "SETTINGS": declared}
+    config.set("LIMIT", 20)
+    assert config.source("LIMIT") == "cluster"
+    monkeypatch.setenv("SHOP_LIMIT", "30")
+    settings.RAFT_CONFIG = {**settings.RAFT_CONFIG}  # as in a process that starts with it
+    assert config.LIMIT == 30
+    assert config.source("LIMIT") == "environment"
+    with pytest.raises(InvalidCommandError, match="environment variable SHOP_LIMIT"):
+        config.set("LIMIT", 40)
+
+
+def test_renamed_setting_keeps_its_value_until_it_is_changed(settings):
+    config.set("LIMIT", 20)
+    renamed = {"MAXIMUM": Setting(10, renamed_from=("LIMIT",))}
+    settings.RAFT_CONFIG = {**settings.RAFT_CONFIG, "SETTINGS": renamed}
+    assert config.MAXIMUM == 20
+    assert config.source("MAXIMUM") == "cluster"
+    index = latest().stored["LIMIT"].index
+    config.set("MAXIMUM", 30, expected_index=index)
+    assert config.MAXIMUM == 30
+    config.reset("MAXIMUM")
+    assert config.MAXIMUM == 10  # and not 20 again
+    assert latest().stored == {}
 
 
 # -- reads that must not be old
