@@ -39,6 +39,7 @@ class Watcher:
     def __init__(self) -> None:
         self._telling = threading.RLock()
         self._pid = 0
+        self._thread: threading.Thread | None = None
         self._told: int | None = None
         """The version that the listeners know of; None until values could be loaded."""
 
@@ -48,7 +49,12 @@ class Watcher:
             return
         self._pid = os.getpid()
         self._told = _version(latest())
-        threading.Thread(target=self._watch, name="raft-watch", daemon=True).start()
+        self._thread = threading.Thread(target=self._watch, name="raft-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let this process hear of nothing more, until `listen` is called again."""
+        self._pid, self._thread = 0, None
 
     def announce(self) -> None:
         """Tell the listeners here of all that was applied since they were told last."""
@@ -66,7 +72,7 @@ class Watcher:
     def _watch(self) -> None:
         alias = get_config().database
         seen = version_file_of(get_config()).token()
-        while self._pid == os.getpid():
+        while self._thread is threading.current_thread():
             time.sleep(WATCH_SECONDS)
             try:
                 token = version_file_of(get_config()).token()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -41,10 +40,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def configured(settings, tmp_path):
     settings.RAFT_CONFIG = {"SETTINGS": SETTINGS, "VERSION_FILE": str(tmp_path / "version")}
-    watcher._pid = 0  # a process that has just begun
+    watcher.stop()  # a process that has just begun
     HEARD.clear()
     yield
-    watcher._pid = 0  # its thread ends
+    watcher.stop()
 
 
 @pytest.fixture
@@ -117,20 +116,19 @@ def test_history_before_the_process_began_is_no_news(signals):
     later = Watcher()
     later.listen()
     later.announce()
+    later.stop()
     assert signals == []
 
 
 def test_nobody_listens_so_no_thread_runs(settings):
     settings.RAFT_CONFIG = {**settings.RAFT_CONFIG, "SETTINGS": {"LIMIT": Setting(10)}}
-    before = threading.active_count()
     receivers, config_changed.receivers = config_changed.receivers, []
     try:
         watcher.listen()
         config.set("LIMIT", 20)
     finally:
         config_changed.receivers = receivers
-    assert threading.active_count() == before
-    assert watcher._pid == 0
+    assert watcher._thread is None
 
 
 def test_change_of_another_process_is_told_here(signals, settings):
