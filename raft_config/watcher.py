@@ -58,9 +58,12 @@ class Watcher:
 
     def announce(self) -> None:
         """Tell the listeners here of all that was applied since they were told last."""
-        if self._pid != os.getpid():
+        if self._pid == os.getpid():
+            self._catch_up()
+        else:
             self.listen()
-            return
+
+    def _catch_up(self) -> None:
         with self._telling:  # in the order of the log
             loaded = latest()
             before, self._told = self._told, _version(loaded)
@@ -77,7 +80,7 @@ class Watcher:
             try:
                 token = version_file_of(get_config()).token()
                 if token != seen:
-                    self.announce()
+                    self._catch_up()
                 seen = token
             except Exception:
                 logger.exception("Changes of settings could not be told of; this is tried again")
