@@ -1,0 +1,143 @@
+"""diff, export, import: what is set here against the defaults, the past, or a file."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from ... import exchange, history
+from ...exchange import ImportPlan
+from ...live import config
+from ...schema import declared
+from .differences import (
+    Differences,
+    difference_data,
+    difference_lines,
+    left_alone,
+    shown,
+    shown_text,
+)
+from .terminal import Action, Exit, Terminal, json_option, read_text, require, write_text
+from .writing import write, write_options
+
+# -- diff
+
+
+def _diff_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="FILE | INDEX [INDEX]",
+        help='nothing: the defaults -> now; a file ("-": standard input): now -> the file; '
+        "an index: then -> now; two: one -> the other",
+    )
+    json_option(parser)
+
+
+def _diff(terminal: Terminal, options: Namespace) -> Exit:
+    found = _differences(options.what)
+    terminal.answer(difference_data(found), difference_lines(found))
+    return Exit.FOUND if found else Exit.DONE
+
+
+def _differences(what: Sequence[str]) -> Differences:
+    if not what:
+        return _since_the_defaults()
+    if len(what) <= len(("FROM", "TO")) and all(word.isdecimal() for word in what):
+        return _between([int(word) for word in what])
+    if len(what) > 1:
+        raise CommandError("Compare with nothing, with one file, with one index, or two indexes.")
+    plan = exchange.plan_import(exchange.from_text(read_text(what[0])), prune=True)
+    return _planned(plan)
+
+
+def _since_the_defaults() -> Differences:
+    with config.pinned():
+        return {
+            name: (shown(setting, setting.default), shown(setting, config[name]))
+            for name, setting in declared().items()
+            if config.source(name) != "default"
+        }
+
+
+def _between(indexes: Sequence[int]) -> Differences:
+    with config.pinned() as loaded:
+        changed = history.difference(indexes[0], [*indexes, loaded.version][1])
+    return {
+        name: (shown_text(name, old), shown_text(name, new)) for name, (old, new) in changed.items()
+    }
+
+
+def _planned(plan: ImportPlan) -> Differences:
+    """What is set now, and what would be."""
+    with config.pinned() as loaded:
+        stored = {name: value.text for name, value in loaded.stored.items()}
+    after = {name: shown(declared()[name], value) for name, value in plan.values.items()}
+    return {
+        name: (shown_text(name, stored.get(name)), after.get(name))
+        for name in (*plan.values, *plan.reset)
+    }
+
+
+# -- export
+
+
+def _export_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--output", metavar="FILE", help="instead of standard output")
+    parser.add_argument(
+        "--with-secrets", action="store_true", help="as encrypted as they are stored"
+    )
+
+
+def _export(terminal: Terminal, options: Namespace) -> Exit:
+    for name in options.names:
+        require(name)
+    data = exchange.export(options.names or None, with_secrets=options.with_secrets)
+    text = exchange.to_text(data)
+    if options.output is None:
+        terminal.out.write(text, ending="")
+    else:
+        write_text(options.output, text, for_owner_only=options.with_secrets)
+        terminal.answer(None, [f"{len(data['settings'])} settings as of index {data['index']}"])
+    return Exit.DONE
+
+
+# -- import
+
+
+def _import_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", help='as `export` writes it; "-" is standard input')
+    parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+    parser.add_argument(
+        "--prune", action="store_true", help="also reset what is set here and not in the file"
+    )
+    write_options(parser)
+    json_option(parser)
+
+
+def _import(terminal: Terminal, options: Namespace) -> Exit:
+    plan = exchange.plan_import(exchange.from_text(read_text(options.file)), prune=options.prune)
+    changes = _planned(plan)
+    done: Mapping[str, Any] = {"index": None}
+    ending = "Nothing to do" if plan.is_empty else "Nothing was changed: this is a dry run"
+    if not (options.dry_run or plan.is_empty):
+        done = write(
+            options, plan.values, reset=plan.reset, expected=plan.expected, origin="import"
+        )
+        ending = f"Imported (index {done['index']})"
+    data = {"changes": difference_data(changes), "unknown": list(plan.unknown), **done}
+    terminal.answer(data, [*difference_lines(changes), *left_alone(plan.unknown), ending])
+    return Exit.DONE
+
+
+ACTIONS = (
+    Action(
+        "diff", f"what differs; exits with {Exit.FOUND:d} if anything does", _diff_arguments, _diff
+    ),
+    Action("export", "what is set, as JSON", _export_arguments, _export),
+    Action("import", "set what a file says, as one entry", _import_arguments, _import),
+)

@@ -1,0 +1,112 @@
+"""The options of every action that changes something, and the one way to the cluster."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from ...proposals import propose
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def write_options(parser: ArgumentParser) -> None:
+    """Who, why, how long, and under which id."""
+    parser.add_argument("--user", default=login_name(), help="who; by default the login name")
+    parser.add_argument("--comment", default="", help="why, for the history")
+    parser.add_argument(
+        "--request-id",
+        help="the same for each attempt: a change that is tried again has one effect",
+    )
+    parser.add_argument(
+        "--timeout", type=seconds, metavar="SECONDS", help="how long to wait for the cluster"
+    )
+
+
+def time_options(parser: ArgumentParser) -> None:
+    """When a change is made, and when it ends."""
+    when = "ISO 8601, in the project's time zone if it names none, or +30m (s, m, h, d) from now"
+    parser.add_argument("--apply-at", type=instant, metavar="WHEN", help=f"not before: {when}")
+    parser.add_argument(
+        "--expires-at", type=instant, metavar="WHEN", help="put back then what was there before"
+    )
+
+
+def login_name() -> str:
+    """Who is logged in, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container's user need not have a name
+        return ""
+
+
+def seconds(text: str) -> float:
+    """A duration above 0."""
+    try:
+        found = timedelta(seconds=float(text)).total_seconds()
+    except (ValueError, OverflowError):
+        found = 0.0
+    if found <= 0:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return found
+
+
+def instant(text: str) -> datetime:
+    """An aware datetime."""
+    try:
+        if match := re.fullmatch(r"\+(\d+)([smhd])", text):
+            return timezone.now() + timedelta(**{_UNITS[match[2]]: int(match[1])})
+        found = parse_datetime(text)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} is neither like 2030-01-31T08:00 nor like +30m")
+    return timezone.make_aware(found) if timezone.is_naive(found) else found
+
+
+def expected_indexes(given: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """What `--expected-index [NAME=]INDEX` says, for a change of these names."""
+    found: dict[str, int] = {}
+    for text in given:
+        name, _, index = text.rpartition("=")
+        if not name and len(names) > 1:
+            raise CommandError("Of several settings, say which: --expected-index NAME=INDEX.")
+        name = name or names[0]
+        if name not in names or not re.fullmatch(r"[0-9]{1,18}", index):
+            raise CommandError(
+                f"--expected-index {text} is neither INDEX nor NAME=INDEX of a name that is set."
+            )
+        found[name] = int(index)
+    return found
+
+
+def write(
+    options: Namespace,
+    values: Mapping[str, Any],
+    *,
+    reset: Sequence[str] = (),
+    expected: Mapping[str, int] | None = None,
+    origin: str = "cli",
+) -> dict[str, Any]:
+    """Propose one entry as the options say. Returns what scripts are told of every change."""
+    answer = propose(
+        values,
+        reset=reset,
+        expected=expected,
+        request_id=options.request_id,
+        timeout_seconds=options.timeout,
+        user=options.user,
+        comment=options.comment,
+        origin=origin,
+        apply_at=getattr(options, "apply_at", None),
+        expires_at=getattr(options, "expires_at", None),
+    )
+    return {"index": answer.index}

@@ -1,0 +1,84 @@
+"""A node of its own for each test, and its command line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.core.validators import MaxValueValidator
+
+from raft_config.schema import Setting
+
+SETTINGS = {
+    "SITE_NAME": Setting("Shop", group="Looks"),
+    "MAX_ITEMS": Setting(20, validators=(MaxValueValidator(100),)),
+    "TAX": Setting(Decimal("0.19")),
+    "OPEN": Setting(default=True),
+    "PLANS": Setting([]),
+    "PAUSE": Setting(dt.timedelta(minutes=5)),
+    "NOTE": Setting("", type="text", group="Looks"),
+}
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    error: str = ""
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    @property
+    def lines(self):
+        return self.out.splitlines()
+
+
+class Stdin(io.StringIO):
+    """Standard input, of a pipe or a terminal."""
+
+    def __init__(self, text, *, is_terminal=False):
+        super().__init__(text)
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+
+def run(*words, command="raft_config"):
+    """Run it as `manage.py` would, in this process. Only a CommandError is a refusal."""
+    out = io.StringIO()
+    try:
+        call_command(command, *map(str, words), stdout=out)
+    except CommandError as error:
+        return Ended(error.returncode, out.getvalue(), str(error))
+    except SystemExit as error:
+        return Ended(error.code, out.getvalue())
+    return Ended(0, out.getvalue())
+
+
+@pytest.fixture(autouse=True)
+def node(settings, tmp_path, transactional_db):
+    settings.RAFT_CONFIG = {
+        "NODE_ID": "a",
+        "CLUSTER_ID": "shop",
+        "SETTINGS": SETTINGS,
+        "VERSION_FILE": str(tmp_path / "version"),
+    }
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    """A function that says what stands in standard input."""
+    monkeypatch.setattr(sys, "stdin", Stdin(""))
+    return lambda text, **options: monkeypatch.setattr(sys, "stdin", Stdin(text, **options))
