@@ -16,7 +16,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -61,6 +61,10 @@ class PeersProvider(Protocol):
     def __call__(self) -> Mapping[str, str]: ...
 
 
+FieldSpec = tuple[Any, Mapping[str, Any]]
+"""A form field's class or dotted path, and its options."""
+
+
 def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
 
@@ -82,6 +86,12 @@ class RaftConfig:
     database: str = "default"
     settings: Mapping[str, object] = field(default_factory=_nothing, repr=False)
     """SETTINGS as written: see `schema.declared`."""
+    fields: Mapping[str, FieldSpec] = field(default_factory=_nothing, repr=False)
+    """Names of types -> form fields, as in CONSTANCE_ADDITIONAL_FIELDS."""
+    fieldsets: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)
+    """Groups and the names of their settings."""
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    """The first one encrypts secret settings, all decrypt; never shown."""
     clean: Callable[..., object] | str | None = field(default=None, repr=False)
     """Whether the values fit together: the callable, or its dotted path."""
     timing: RaftSettings = field(default_factory=RaftSettings)
@@ -198,6 +208,9 @@ def _build(values: _Values) -> tuple[RaftConfig, list[ConfigurationError]]:
         secrets=values.take("SECRETS", _secrets, ()),
         database=database,
         settings=values.take("SETTINGS", _declarations, _nothing()),
+        fields=values.take("FIELDS", _fields, _nothing()),
+        fieldsets=values.take("FIELDSETS", _fieldsets, ()),
+        encryption_keys=values.take("ENCRYPTION_KEYS", _secrets, ()),
         clean=values.take("CLEAN", _callable, None),
         timing=timing,
         version_file=values.take("VERSION_FILE", _path, "")
@@ -218,7 +231,7 @@ def _check_together(values: _Values, config: RaftConfig) -> None:
             f"not {config.node_id!r}. Give each node its own id there, or let this one JOIN.",
         )
     if (config.peers or config.join) and not config.secrets:
-        values.refuse("SECRETS", f"is needed as soon as there are PEERS or JOIN. {_MAKE_ONE}")
+        values.refuse("SECRETS", f"is needed as soon as there are PEERS or JOIN. {MAKE_KEY}")
     if config.join and not config.url:
         values.refuse("URL", "is needed with JOIN: write where the members reach this node.")
     elif config.join and config.join == config.url:
@@ -321,7 +334,7 @@ def _require_distinct(peers: Mapping[str, str]) -> None:
             )
 
 
-_MAKE_ONE: Final = (
+MAKE_KEY: Final = (
     'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))" '
     "and give the same to every node."
 )
@@ -330,12 +343,14 @@ _MAKE_ONE: Final = (
 def _secrets(value: object) -> tuple[str, ...]:
     # No message repeats a secret, whatever is wrong with it.
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise _WrongError("must be a list of strings: the first signs, all of them verify.")
+        raise _WrongError(
+            "must be a list of strings: the first signs or encrypts, all of them verify or decrypt."
+        )
     for number, secret in enumerate(value, start=1):
         if len(secret) < MIN_SECRET_LENGTH:
             raise _WrongError(
                 f"has a secret (number {number}) of {len(secret)} characters, fewer than "
-                f"{MIN_SECRET_LENGTH}. {_MAKE_ONE}"
+                f"{MIN_SECRET_LENGTH}. {MAKE_KEY}"
             )
         # As when one node strips the line that it reads from a file, and another does not.
         if secret != secret.strip():
@@ -358,6 +373,41 @@ def _declarations(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise _WrongError(f"must be a dict of name -> Setting(...), not {_cut(value)}.")
     return MappingProxyType(dict(value))
+
+
+def _fields(value: object) -> Mapping[str, FieldSpec]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise _WrongError(f"must be a dict of name -> [form field, options], not {_cut(value)}.")
+    return MappingProxyType({name: _field_spec(name, each) for name, each in value.items()})
+
+
+def _field_spec(name: str, given: object) -> FieldSpec:
+    match given:
+        case [field_class]:
+            return field_class, {}
+        case [field_class, Mapping() as options]:
+            return field_class, dict(options)
+        case _:
+            raise _WrongError(
+                f"has a wrong entry {name!r}: it must be [dotted path of a form field, {{option: "
+                f"value}}], not {_cut(given)}."
+            )
+
+
+def _fieldsets(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    found = []
+    for pair in pairs if isinstance(pairs, Iterable) else [None]:
+        match pair:
+            case [str() as title, ([*_] | {"fields": [*_]}) as content]:
+                names = content["fields"] if isinstance(content, Mapping) else content
+                found.append((title, tuple(str(name) for name in names)))
+            case _:
+                raise _WrongError(
+                    "must be a dict of group -> names of settings, or of group -> {'fields': "
+                    f"names}}, not {_cut(value)}."
+                )
+    return tuple(found)
 
 
 def _callable(value: object) -> Callable[..., object] | str | None:

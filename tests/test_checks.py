@@ -10,6 +10,7 @@ from raft_config.checks import live, queues
 from raft_config.core.configuration import Configuration
 from raft_config.core.state import new_node
 from raft_config.models import Node
+from raft_config.schema import Setting, encryption
 from raft_config.storage import RaftRouter, sqlite_database
 from raft_config.storage.codec import encode_state
 
@@ -127,6 +128,56 @@ def test_the_database_is_asked_only_when_it_may_be(ids, database, monkeypatch):
 )
 def test_each_fault_of_raft_config_has_an_id(ids, changes, found):
     assert ids({**CLUSTER, **changes}) == found
+
+
+KEY = "a key of the tests, and long enough too"
+A_SECRET = {"A": Setting("", secret=True)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"ENCRYPTION_KEYS": ["short"]}, ["E019"]),
+        ({"ENCRYPTION_KEYS": KEY}, ["E019"]),
+        ({"SETTINGS": A_SECRET}, ["E019"]),
+        ({"SETTINGS": A_SECRET, "ENCRYPTION_KEYS": [KEY]}, []),
+        ({"SETTINGS": {"A": Setting("", secret=True, env="RAFT_CONFIG_TEST_5")}}, []),
+        ({"SETTINGS": {"A": Setting(1, env="RAFT_CONFIG_TEST_5")}}, []),
+        ({"SETTINGS": {"A": Setting(default=True, env="RAFT_CONFIG_TEST_5")}}, ["E024"]),
+        ({"SETTINGS": {"A": Setting(1, env="RAFT_CONFIG_TEST_UNSET")}}, []),
+        ({"SETTINGS": {"A": Setting(1, on_change="no.such")}}, ["E025"]),
+        ({"SETTINGS": {"A": Setting(1, on_change=print)}}, []),
+        ({"CLEAN": "no.such"}, ["E026"]),
+        ({"CLEAN": "builtins.print"}, []),
+        ({"CLEAN": 5}, ["E001"]),
+        ({"FIELDS": 5}, ["E001"]),
+        ({"FIELDSETS": 5}, ["E001"]),
+        ({"SETTINGS": {"A": (1,), "B": (1,)}, "FIELDSETS": {"x": ["A"]}}, ["W027"]),
+        ({"SETTINGS": {"A": (1,)}, "FIELDSETS": {"x": ["A"]}}, []),
+        ({"SETTINGS": {"A": (1,)}, "FIELDSETS": {"x": ["A", "B"]}}, ["E005"]),
+    ],
+)
+def test_each_fault_of_a_declaration_has_an_id(ids, monkeypatch, changes, found):
+    monkeypatch.setenv("RAFT_CONFIG_TEST_5", "5")
+    assert ids({**CLUSTER, **changes}) == found
+
+
+def test_a_variable_that_cannot_be_read_is_named_and_a_secret_in_it_is_not_shown(
+    settings, database, monkeypatch
+):
+    monkeypatch.setenv("RAFT_CONFIG_TEST_DAY", "hunter2")
+    day = Setting(None, type="date", env="RAFT_CONFIG_TEST_DAY", secret=True)
+    settings.RAFT_CONFIG = {**CLUSTER, "SETTINGS": {"DAY": day}, "ENCRYPTION_KEYS": [KEY]}
+    (message,) = run_checks(tags=["raft_config"])
+    assert "RAFT_CONFIG_TEST_DAY" in message.msg
+    assert "DAY" in message.msg
+    assert "Enter a valid date" in message.msg
+    assert "hunter2" not in message.msg
+
+
+def test_without_cryptography_a_secret_is_refused(ids, monkeypatch):
+    monkeypatch.setattr(encryption, "find_spec", lambda _: None)
+    assert ids({**CLUSTER, "SETTINGS": A_SECRET, "ENCRYPTION_KEYS": [KEY]}) == ["E019"]
 
 
 def test_raft_config_as_a_whole_may_be_wrong(ids):

@@ -168,7 +168,7 @@ def app_with_settings(tmp_path, monkeypatch):
         (package / "__init__.py").touch()
         (package / "raft_settings.py").write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
-        apps.set_installed_apps(["raft_config", name])
+        apps.set_installed_apps(["raft_config", name])  # as django.setup() does
 
     yield install
     apps.unset_installed_apps()
@@ -181,7 +181,7 @@ def test_the_raft_settings_of_every_app_are_found(app_with_settings):
         "from raft_config.schema import Setting, Settings\n"
         "class Found(Settings):\n    X = Setting(5)\n"
     )
-    autodiscover()
+    autodiscover()  # once more, which changes nothing
     assert declared()["FOUND_X"].default == 5
 
 
@@ -189,6 +189,5 @@ def test_the_raft_settings_of_every_app_are_found(app_with_settings):
     ("text", "error"), [("import no_such_module", ImportError), ("1 / 0", ZeroDivisionError)]
 )
 def test_raft_settings_that_cannot_be_loaded_fail_loudly(app_with_settings, text, error):
-    app_with_settings(text)
     with pytest.raises(error):
-        autodiscover()
+        app_with_settings(text)

@@ -67,8 +67,11 @@ NAMED = [
 ]
 
 
+A_OR_B = [("a", "A"), ("b", "B")]
+
+
 def named(kind, default):
-    return Setting(default, type=kind, choices=[("a", "A"), ("b", "B")] if kind == "choice" else ())
+    return Setting(default, type=kind, choices=A_OR_B if kind == "choice" else ())
 
 
 # -- text and back
@@ -96,6 +99,8 @@ def test_the_type_is_told_by_the_default_and_stated_in_the_text(default, kind, t
         ("datetime", AWARE_DATETIMES),
         ("timedelta", st.timedeltas(dt.timedelta(days=-(10**7)), dt.timedelta(days=10**7))),
         ("uuid", st.uuids()),
+        ("choices", st.lists(st.sampled_from("ab"), unique=True)),
+        ("colour", st.from_regex(r"\A#[0-9a-f]{6}\Z")),
         (
             "json",
             st.recursive(
@@ -108,18 +113,22 @@ def test_the_type_is_told_by_the_default_and_stated_in_the_text(default, kind, t
         ),
     ],
 )
-def test_every_value_of_a_type_comes_back_the_same(kind, values):
-    setting = Setting(None, type=kind)
+@pytest.mark.parametrize("secret", [False, True])
+def test_every_value_of_a_type_comes_back_the_same(kind, values, secret):
+    setting = Setting(None, type=kind, secret=secret, choices=A_OR_B if kind == "choices" else ())
 
     @given(values)
     def check(value):
-        text = setting.encode(value)
         # Where clocks change, Python finds a local time unequal to the same instant in UTC.
         expected = value.astimezone(UTC) if kind == "datetime" else value
+        assert setting.decode(setting.encode(value)) == expected
+        text = setting.encode_plain(value)
         assert setting.decode(text) == expected
-        assert setting.encode(setting.decode(text)) == text
+        assert setting.encode_plain(setting.decode(text)) == text
+        assert setting.from_json(setting.to_json(value)) == setting.clean(value)
 
-    check()
+    with override_settings(RAFT_CONFIG={"ENCRYPTION_KEYS": ["k" * 32]}):
+        check()
 
 
 @given(st.sampled_from(sorted(KINDS)), st.text() | st.from_regex(r"\A\[{0,50}[0-9]{0,5000}\Z"))
@@ -614,6 +623,7 @@ def test_a_translated_default_stays_lazy():
         (Setting(5, validators=(MaxValueValidator(1),)), "default that is not valid"),
         (Setting(5, choices=[(6, "six")]), "default that is not valid"),
         (Setting("a", type="choice"), "no choices"),
+        (Setting("a", choices=["a", "bcd"]), "not pairs of a key and a label"),
     ],
 )
 def test_a_wrong_declaration_is_named(declaration, problem):

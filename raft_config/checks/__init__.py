@@ -4,8 +4,11 @@ E refuses to start; W is told. Where a number has both, it is an E in a cluster,
 alone, which has no votes to lose. Ids are never used for another problem.
 
     configuration   E001 RAFT_CONFIG   E002 its secrets   E003 its timeouts   E004 its members
-                    E005 its SETTINGS  W020 timeouts out of proportion  W021 http beyond loopback
-                    W022 URL is not what PEERS says
+                    E019 its ENCRYPTION_KEYS  W020 timeouts out of proportion
+                    W021 http beyond loopback  W022 URL is not what PEERS says
+    declarations    E005 a declared setting  E019 a secret without a key
+                    E024 an environment variable  E025 on_change  E026 CLEAN
+                    W027 FIELDSETS that leave one out
     database        E006 unsupported   E/W007 not IMMEDIATE   E/W008 not WAL   E/W009 not FULL
                     E/W010 in memory   E/W013 synchronous_commit off   E015 router
                     E016 not migrated there   E017 a mirror of another alias
@@ -16,6 +19,6 @@ alone, which has no votes to lose. Ids are never used for another problem.
 The live ones ask the database: `manage.py check --database default`, or `migrate`.
 """
 
-from . import configuration, database, live, queues
+from . import configuration, database, declarations, live, queues
 
-__all__ = ["configuration", "database", "live", "queues"]
+__all__ = ["configuration", "database", "declarations", "live", "queues"]

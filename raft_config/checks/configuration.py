@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 
-from .. import conf, schema
+from .. import conf
 from ..exceptions import ConfigurationError
 from .base import TAG, valid_config
 
@@ -41,7 +41,7 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
     """E001: whatever is wrong with RAFT_CONFIG and has no id of its own."""
 
     def concerns(key: str) -> bool:
-        return key not in {"SECRETS", *_MEMBERS} and not _is_timing(key)
+        return key not in {"SECRETS", "ENCRYPTION_KEYS", *_MEMBERS} and not _is_timing(key)
 
     return _told(1, "Correct the setting; the message says how.", concerns)
 
@@ -74,12 +74,13 @@ def check_members(**_: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
-def check_settings(**_: Any) -> list[CheckMessage]:
-    """E005: a declared setting without a type, or with a default that is not valid."""
-    if valid_config() is None:
-        return []
-    hint = "Declare it like Setting(20, help_text='...'), or (20, '...', int)."
-    return [Error(str(error), hint=hint, id="raft_config.E005") for error in schema.problems()]
+def check_encryption_keys(**_: Any) -> list[CheckMessage]:
+    """E019: keys that can be guessed, or that other nodes would not know."""
+    hint = (
+        "Give every node the same list of long random keys, from the environment or a secret "
+        "store, not from the repository."
+    )
+    return _told(19, hint, lambda key: key == "ENCRYPTION_KEYS")
 
 
 @register(TAG)

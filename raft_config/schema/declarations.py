@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from ..conf import RaftConfig, get_config, name_of
 from ..exceptions import ConfigurationError
 from .classes import Settings, attributes, bind, place_of, registry
+from .constance import fieldset_problems, groups_of, named_field
 from .setting import Setting
 from .strict import SchemaError
 
@@ -55,10 +56,15 @@ bind(_default_of)  # until the reader is loaded
 
 
 def groups() -> dict[str, list[str]]:
-    """The names of the settings by group, in the order of their declaration; "" for no group."""
+    """The names of the settings by group, in the order of FIELDSETS and of their declaration.
+
+    Those without a group are in "".
+    """
+    settings = declared()
+    first = [name for name in groups_of(get_config()) if name in settings]
     found: dict[str, list[str]] = {}
-    for name, setting in declared().items():
-        found.setdefault(setting.group, []).append(name)
+    for name in [*first, *(name for name in settings if name not in first)]:
+        found.setdefault(settings[name].group, []).append(name)
     return found
 
 
@@ -73,14 +79,17 @@ def _read(
     found: dict[str, Setting] = {}
     places: dict[str, str] = {}
     errors: list[ConfigurationError] = []
+    grouped = groups_of(config)
     for place, name, declaration in _declarations(config, classes):
         try:
             _check_name(name, places)
-            found[name] = _with_clean_default(_as_setting(declaration))
+            setting = _as_setting(declaration, config).in_group(grouped.get(name, ""))
+            found[name] = _with_clean_default(setting)
             places[name] = place
         except SchemaError as error:  # noqa: PERF203 -- each one's fault is told
             errors.append(ConfigurationError(place, f"{error}."))
     errors += _renaming_problems(found, places)
+    errors += fieldset_problems(config, places)
     return found, errors
 
 
@@ -116,12 +125,17 @@ def _check_name(name: str, places: Mapping[str, str]) -> None:
         raise SchemaError("has a name that `config` needs for itself; write it in upper case")
 
 
-def _as_setting(declaration: object) -> Setting:
-    if isinstance(declaration, Setting):
-        return declaration
-    if isinstance(declaration, tuple) and 1 <= len(declaration) <= len(("default", "help", "type")):
-        return Setting(*declaration)
-    raise SchemaError("must be Setting(...) or a tuple (default, help_text, type)")
+def _as_setting(declaration: object, config: RaftConfig) -> Setting:
+    match declaration:
+        case Setting():
+            setting = declaration
+        case (_,) | (_, _) | (_, _, _) if isinstance(declaration, tuple):
+            setting = Setting(*declaration)
+        case _:
+            raise SchemaError("must be Setting(...) or a tuple (default, help_text, type)")
+    if isinstance(setting.type, str) and setting.type in config.fields:
+        return replace(setting, type=named_field(setting.type, config.fields[setting.type]))
+    return setting
 
 
 def _with_clean_default(setting: Setting) -> Setting:

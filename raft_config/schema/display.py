@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Any, Final
+from typing import Final
 
 from django.utils import timezone
-from django.utils.choices import flatten_choices, normalize_choices
 from django.utils.duration import duration_string
 from django.utils.translation import gettext as _
 
 from .declarations import declared
+from .encryption import token_of
+from .fields import choice_pairs
+from .masking import MASK
 from .setting import Setting
 from .strict import SchemaError, parse_json
 
-MASK: Final = "********"
-"""Stands for every secret, whatever it is and however long."""
 NOTHING: Final = "\N{EN DASH}"
 MAX_UNREADABLE: Final = 200
 
@@ -40,20 +40,12 @@ def display_text(name: str, text: str | None) -> str:
     if text is None:
         return NOTHING
     setting = declared().get(name)
-    if _is_encrypted(text) or (setting is not None and setting.is_secret):
+    if token_of(text) is not None or (setting is not None and setting.is_secret):
         return MASK
     try:
         return _raw(text) if setting is None else display(setting, setting.decode(text))
     except SchemaError:
         return _raw(text)
-
-
-def _is_encrypted(text: str) -> bool:
-    try:
-        found = parse_json(text)
-    except SchemaError:
-        return False
-    return isinstance(found, dict) and found.get("type") == "secret"
 
 
 def _raw(text: str) -> str:
@@ -66,9 +58,7 @@ def _raw(text: str) -> str:
 
 
 def _labels(setting: Setting, value: object) -> str:
-    pairs: Any = normalize_choices(setting.choices)
-    flat: Any = flatten_choices(pairs)
-    labels = {str(key): str(label) for key, label in flat}
+    labels = {str(key): str(label) for key, label in choice_pairs(setting.choices)}
     keys = value if isinstance(value, list) else [value]
     return ", ".join(labels.get(str(key), str(key)) for key in keys) or _plain("")
 

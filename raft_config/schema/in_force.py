@@ -84,11 +84,17 @@ def clean_together(changed: Mapping[str, Any], in_force: Mapping[str, Any]) -> N
 
 
 def _checks(changed: Mapping[str, Any]) -> Iterator[Callable[[Mapping[str, Any]], object]]:
-    if (given := get_config().clean) is not None:
-        yield load_callable(given, name_of("CLEAN"))
+    if (check := project_clean()) is not None:
+        yield check
     for owner in registry.classes:
         if _is_concerned(owner, changed):
             yield owner.clean
+
+
+def project_clean() -> Callable[..., Any] | None:
+    """RAFT_CONFIG["CLEAN"], imported. Raises ConfigurationError."""
+    given = get_config().clean
+    return None if given is None else load_callable(given, name_of("CLEAN"))
 
 
 def _is_concerned(owner: type[Settings], changed: Mapping[str, Any]) -> bool:

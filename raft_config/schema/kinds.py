@@ -1,6 +1,7 @@
 """The types a setting may have: how each is stored, what it takes, and how it is edited.
 
-To add one, add a `Kind` to KINDS. What a Python type means is told by PYTHON_TYPES.
+To add one, add a `Kind` to BUILTIN. What a Python type means is told by PYTHON_TYPES.
+Projects add theirs with `register_kind`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from .fields import ColourField, JSONField, TextField
+from .fields import ColourField, JSONField, MultipleChoiceField, TextField
 from .strict import (
     SchemaError,
     require_bool,
@@ -137,7 +138,7 @@ def _input(widget: type[forms.DateTimeInput | Any], kind: str, form: str) -> Any
 
 _TEXT: Final = {"text": require_text}
 
-KINDS: Final[Mapping[str, Kind]] = {
+BUILTIN: Final[Mapping[str, Kind]] = {
     "bool": Kind(
         stored="bool",
         reads={"bool": require_bool},
@@ -236,6 +237,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "json": Kind(stored="json", reads={"json": lambda raw: raw}, field=_json_field),
     "list": Kind(stored="json", reads={"json": _shaped(list)}, field=_json_field),
+    "choices": Kind(
+        stored="json",
+        reads={"json": _shaped(list)},
+        accepts=(list, tuple),
+        field=_plain(MultipleChoiceField),
+    ),
     "dict": Kind(stored="json", reads={"json": _shaped(dict)}, field=_json_field),
 }
 

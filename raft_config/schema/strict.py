@@ -96,6 +96,19 @@ def parse_json(text: str) -> Any:
     return found
 
 
+def typed_text(stored: str, raw: Any) -> str:
+    """The text of a value in the log: it states the type."""
+    return json.dumps({"type": stored, "value": raw}, sort_keys=True, separators=(",", ":"))
+
+
+def parse_typed(text: str) -> tuple[Any, Any]:
+    """The type that the text states, and what it holds of that type."""
+    found = parse_json(text)
+    if not isinstance(found, dict) or found.keys() != {"type", "value"}:
+        raise SchemaError("is not of the form that raft_config writes")
+    return found["type"], found["value"]
+
+
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
