@@ -144,6 +144,16 @@ def test_texts_of_former_keys_are_found_for_rotation():
             needs_reencryption(text)
 
 
+def test_what_is_stored_otherwise_than_it_would_be_today_is_found():
+    plain, encrypted = Setting("x").encode("y"), PASSWORD.encode("y")
+    assert PASSWORD.needs_rewriting(plain)
+    assert not PASSWORD.needs_rewriting(encrypted)
+    assert Setting("x").needs_rewriting(encrypted)
+    assert not Setting("x").needs_rewriting(plain)
+    with keys(SECOND, FIRST):
+        assert PASSWORD.needs_rewriting(encrypted)
+
+
 @pytest.mark.parametrize("wrong", [FIRST, ["short"], [FIRST, FIRST], [FIRST + "\n"], [5], {FIRST}])
 def test_a_key_that_cannot_be_right_is_refused_and_not_shown(wrong):
     with (

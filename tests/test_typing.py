@@ -1,13 +1,21 @@
 """To mypy --strict and pyright, `Shop.MAX_ITEMS` is an int, without any plugin."""
 
+import ast
+import datetime as dt
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django import forms
+from django.test import override_settings
+
+from raft_config.schema import Setting, stubs
 
 ROOT = Path(__file__).resolve().parent.parent
 # Kept between runs, or each would read the whole of Django anew.
@@ -69,39 +77,91 @@ Setting(20, secret="yes")
 """
 
 
+DECLARED = {
+    "SITE_NAME": Setting("Shop", 'Shown "at the top".'),
+    "LIMIT": Setting(None, type=int),
+    "PRICE": Setting(Decimal(1)),
+    "DAY": Setting(dt.date(2024, 1, 1)),
+    "TAGS": Setting(["a"]),
+    "SIZES": Setting(["s"], choices=[("s", "Small"), ("l", "Large")]),
+    "ANYTHING": Setting({}, type="JSON"),
+    "SENDER": Setting("", type="email", secret=True),
+    "ADDRESS": Setting("127.0.0.1", type=forms.GenericIPAddressField),
+}
+READING = """\
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from typing_extensions import assert_type
+
+from live_settings import config
+
+assert_type(config.SITE_NAME, str)
+assert_type(config.LIMIT, int | None)
+assert_type(config.PRICE, Decimal)
+assert_type(config.DAY, dt.date)
+assert_type(config.TAGS, list[Any])
+assert_type(config.SIZES, list[str])
+assert_type(config.ANYTHING, Any)
+assert_type(config.SENDER, str)
+assert_type(config.ADDRESS, str)
+assert_type(config["SITE_NAME"], Any)
+"""
+
+
 @pytest.fixture
 def project(tmp_path):
     (tmp_path / "shop.py").write_text(PROJECT + WRONG)
+    (tmp_path / "reading.py").write_text(READING)
+    (tmp_path / "live_settings.py").write_text("from raft_config import config\n")
+    with override_settings(RAFT_CONFIG={"SETTINGS": DECLARED}):
+        (tmp_path / "live_settings.pyi").write_text(stubs())
     return tmp_path / "shop.py"
 
 
 FIRST = PROJECT.count("\n") + 1
-WRONG_LINES = set(range(FIRST, FIRST + WRONG.count("\n")))
+WRONG_LINES = {("shop.py", FIRST + number) for number in range(WRONG.count("\n"))}
 
 
-def run(*command):
+FILES = ("shop.py", "reading.py")
+
+
+def run(*command, cwd):
     return subprocess.run(  # noqa: S603 - the type checkers of this environment
-        [sys.executable, "-m", *command], capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-m", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
     )
 
 
 def test_mypy_knows_the_type_of_each_value(project, tmp_path):
     configuration = tmp_path / "mypy.ini"
     configuration.write_text("[mypy]\nstrict = True\nfollow_imports = silent\n")
-    done = run("mypy", f"--config-file={configuration}", f"--cache-dir={CACHE}", str(project))
+    done = run(
+        "mypy", f"--config-file={configuration}", f"--cache-dir={CACHE}", *FILES, cwd=tmp_path
+    )
     assert done.returncode == 1, done.stdout + done.stderr
-    found = {int(line) for line in re.findall(r"shop\.py:(\d+): error", done.stdout)}
-    assert found == WRONG_LINES, done.stdout
+    found = re.findall(r"^(.*?):(\d+): error", done.stdout, re.MULTILINE)
+    assert {(name, int(line)) for name, line in found} == WRONG_LINES, done.stdout
 
 
 def test_pyright_knows_the_type_of_each_value(project, tmp_path):
     configuration = tmp_path / "pyrightconfig.json"
     configuration.write_text(
-        json.dumps({"typeCheckingMode": "strict", "extraPaths": [str(ROOT)], "include": ["."]})
+        json.dumps({"typeCheckingMode": "strict", "extraPaths": [str(ROOT)], "include": [*FILES]})
     )
-    done = run(
-        "basedpyright", "--outputjson", f"--pythonpath={sys.executable}", "-p", str(tmp_path)
-    )
+    options = ("--outputjson", f"--pythonpath={sys.executable}")
+    done = run("basedpyright", *options, f"--project={tmp_path}", cwd=tmp_path)
     told = json.loads(done.stdout)["generalDiagnostics"]
-    found = {each["range"]["start"]["line"] + 1 for each in told if each["severity"] == "error"}
-    assert found == WRONG_LINES, [each for each in told if each["severity"] == "error"]
+    errors = [each for each in told if each["severity"] == "error"]
+    found = {(Path(each["file"]).name, each["range"]["start"]["line"] + 1) for each in errors}
+    assert found == WRONG_LINES, errors
+
+
+def test_a_stub_without_settings_is_python_too():
+    with override_settings(RAFT_CONFIG={}):
+        ast.parse(stubs())

@@ -15,6 +15,7 @@ classes       `Settings`: those that apps declare, in their raft_settings.py
 constance     what a django-constance project has already
 declarations  all of them by name
 in_force      environment, renamed names, values that must fit together
+stubs         for type checkers
 display       values as people see them
 """
 
@@ -35,6 +36,7 @@ from .masking import MASK
 from .registry import KINDS, register_kind
 from .setting import Setting
 from .strict import SchemaError
+from .stubs import stubs
 
 __all__ = [
     "KINDS",
@@ -60,4 +62,5 @@ __all__ = [
     "register_kind",
     "resolve",
     "stored_name_of",
+    "stubs",
 ]

@@ -31,7 +31,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from .encryption import STORED as ENCRYPTED
-from .encryption import decrypt, encrypt, token_of
+from .encryption import decrypt, encrypt, needs_reencryption, token_of
 from .fields import ChoiceField, JSONField, MultipleChoiceField, SecretField, choice_keys
 from .form_fields import compressed, is_factory, kind_of_factory, kind_with_field
 from .kinds import Kind
@@ -127,6 +127,13 @@ class Codec(Generic[T]):
             return self.decode(text)
         except SchemaError:
             return self.default
+
+    def needs_rewriting(self, text: str) -> bool:
+        """Whether it is a secret in plain or under a former key, or encrypted and no secret now.
+
+        Raises SchemaError for what no key decrypts.
+        """
+        return needs_reencryption(text) or (token_of(text) is not None) != self.secret
 
     def _load(self, stored: object, raw: Any) -> T:
         load = self.kind.reads.get(stored) if isinstance(stored, str) else None

@@ -73,6 +73,12 @@ def kind_of_value(value: object) -> str | None:
     return next((_types[each] for each in ordered if isinstance(value, each)), None)
 
 
+def type_of_kind(name: str) -> type | None:
+    """The Python type of its values, where that is known."""
+    found = next((python_type for python_type, kind in _types.items() if kind == name), None)
+    return str if found is None and _kinds[name].stored == "text" else found
+
+
 def plain_value(value: Any) -> Any:
     """An enumeration's member as its value, a translation as text."""
     if isinstance(value, Enum):
