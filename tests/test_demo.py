@@ -201,7 +201,7 @@ class Demo:
     def save(self, node_id, **values):
         """Log in and press Save, as a browser would."""
         browser = requests.Session()
-        page = f"{self.url(node_id)}admin/raft_config/storedvalue/"
+        page = f"{self.url(node_id)}admin/raft_config/storedvalue/edit/?group=Look"
         login = browser.get(page, timeout=5)
         data = read_form(login.text) | {"username": "admin", "password": "admin"}
         form = browser.post(login.url, data, headers={"Referer": login.url}, timeout=5)

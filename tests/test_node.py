@@ -7,12 +7,10 @@ from django.db import connections
 from django.test import override_settings
 
 from raft_config.core import messages
-from raft_config.core.events import Receive, Tick
-from raft_config.core.log import Entry
+from raft_config.core.events import Receive
 from raft_config.exceptions import NotLeaderError, UnavailableError
 
-from .peers import SECRETS, URLS, Peers, append, elect, eventually, from_peer, make_node, reply_to
-from .storage.helpers import statements
+from .peers import SECRETS, URLS, Peers, elect, eventually, from_peer, make_node, reply_to
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,43 +118,6 @@ def test_read_fails_at_once_when_leadership_is_lost(leader, make, peers):
 
 
 def test_read_on_a_follower_names_the_leader(node):
-    node.receive(from_peer(node, append(1)))
+    node.receive(from_peer(node, messages.AppendEntries(1, 0, 0, (), 0)))
     with pytest.raises(NotLeaderError, match="b leads"):
         node.read_index(timeout_seconds=5)
-
-
-# -- what an event costs
-
-
-def framed_by(call):
-    """The statements that a call takes, and whether its commit was flushed."""
-    with statements() as found:
-        call()
-    is_relaxed = any("NORMAL" in each or "OFF" in each for each in found.frame)
-    return list(found), not is_relaxed
-
-
-def test_heartbeat_on_a_follower_is_one_update_without_a_flush(node):
-    node.receive(from_peer(node, append(1)))
-    heartbeat = from_peer(node, append(1))
-    assert framed_by(lambda: node.receive(heartbeat)) == (["SELECT node", "UPDATE node"], False)
-
-
-def test_heartbeat_on_the_leader_is_one_update_without_a_flush(leader):
-    leader.clock.skipped += 0.3
-    event = Tick()
-    assert framed_by(lambda: leader.take(event)) == (["SELECT node", "UPDATE node"], False)
-
-
-DURABLE = [
-    (messages.RequestVote(5, 9, 1, transfer=True), ["SELECT node", "UPDATE node"]),
-    (append(5, Entry(1, 5)), ["SELECT node", "INSERT logentry", "UPDATE node"]),
-    (messages.TimeoutNow(1), ["SELECT node", "UPDATE node"]),
-]
-
-
-@pytest.mark.parametrize(("message", "expected"), DURABLE)
-def test_what_promises_is_flushed_and_stepped_once(node, message, expected):
-    node.receive(from_peer(node, append(1)))
-    envelope = from_peer(node, message)
-    assert framed_by(lambda: node.receive(envelope)) == (expected, True)
