@@ -1,7 +1,7 @@
 """All measurements, one after the other."""
 
-from . import failover, idle, writes
+from . import failover, idle, read, writes
 
-for module in (writes, failover, idle):
+for module in (read, writes, failover, idle):
     print(f"-- {module.__doc__}")
     module.main()

@@ -115,7 +115,17 @@ def on_load(call: Callable[[], None]) -> None:
 
 def current() -> Loaded:
     """The pinned version if there is one here, else the latest."""
-    return _pinned.get() or latest()
+    loaded = _pinned.get()
+    if loaded is not None:
+        return loaded
+    loaded = _state.loaded
+    if (
+        loaded is not None
+        and loaded.words[TOKEN] == loaded.token
+        and time.monotonic() < loaded.file.check_at
+    ):
+        return loaded
+    return latest()
 
 
 def latest() -> Loaded:
