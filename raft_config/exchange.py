@@ -15,7 +15,7 @@ it, and what is planned is proposed as one entry.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,7 +23,9 @@ from django.core.exceptions import ValidationError
 
 from .conf import get_config
 from .exceptions import InvalidCommandError, InvalidImportError
-from .schema import SchemaError, Setting, declared
+from .reader import latest
+from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
+from .schema.encryption import STORED as ENCRYPTED
 from .schema.strict import parse_json, require_json
 from .state_machine import Value
 from .storage import stored_settings
@@ -44,6 +46,8 @@ class ImportPlan:
     unchanged: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     """In the file and not declared here: left alone."""
+    from_environment: tuple[str, ...] = ()
+    """Decided by the environment of this node: left alone, whatever the file says."""
     expected: Mapping[str, int] = field(default_factory=dict)
     """The index that set each name of `values` and `reset` when this was planned, 0 for none:
     proposed with it, the import is refused if somebody changes one of them meanwhile."""
@@ -60,16 +64,17 @@ def export(names: Iterable[str] | None = None, *, with_secrets: bool = False) ->
     chosen = set(settings if names is None else names)
     for name in sorted(chosen - settings.keys()):
         raise InvalidCommandError(f"There is no setting {name}, so it cannot be exported.")
-    index, stored = stored_settings(get_config().database)
+    index, stored = _stored()
+    texts = {name: parse_json(stored[name].text) for name in sorted(chosen & stored.keys())}
     return {
         "format": FORMAT,
         "cluster_id": get_config().cluster_id,
         "index": index,
         "secrets": with_secrets,
         "settings": {
-            name: parse_json(stored[name].text)
-            for name in sorted(chosen & stored.keys())
-            if with_secrets or not _is_secret(settings[name])
+            name: text
+            for name, text in texts.items()
+            if with_secrets or not (settings[name].is_secret or text["type"] == ENCRYPTED)
         },
     }
 
@@ -92,22 +97,43 @@ def plan_import(data: object, *, prune: bool = False) -> ImportPlan:
 
     `prune` resets what is set here and not in the file; secrets only if the file has secrets.
     """
-    given = _settings_in(data)
     settings = declared()
-    _, stored = stored_settings(get_config().database)
-    read = _read({name: raw for name, raw in given.items() if name in settings}, settings)
+    given = _by_present_name(_settings_in(data), settings)
+    _, stored = _stored()
+    fixed = {name for name, setting in settings.items() if setting.is_from_environment}
+    wanted = {name: given[name] for name in settings if name in given.keys() - fixed}
+    read = _read(wanted, settings)
     unchanged = {name for name in read if _is_stored(settings[name], read[name], stored.get(name))}
-    values = {name: value for name, value in read.items() if name not in unchanged}
-    reset = _unnamed(given, settings, stored, has_secrets=_has_secrets(data)) if prune else ()
+    values = {name: read[name] for name in settings if name in read.keys() - unchanged}
+    unnamed = [name for name in settings if name in stored.keys() - given.keys() - fixed]
+    reset = tuple(
+        name for name in unnamed if prune and (_has_secrets(data) or not settings[name].is_secret)
+    )
+    _check_together(values, reset)
     return ImportPlan(
         values=values,
         reset=reset,
         unchanged=tuple(sorted(unchanged)),
         unknown=tuple(sorted(given.keys() - settings.keys())),
-        expected={
-            name: stored[name].index if name in stored else 0 for name in sorted({*values, *reset})
-        },
+        from_environment=tuple(sorted(given.keys() & fixed)),
+        expected={name: stored[name].index if name in stored else 0 for name in (*values, *reset)},
     )
+
+
+def _stored() -> tuple[int, dict[str, Value]]:
+    """What is set, by the present name of each setting, as after the index."""
+    index, stored = stored_settings(get_config().database)
+    found = {name: stored_name_of(name, stored) for name in declared()}
+    return index, {name: stored[under] for name, under in found.items() if under is not None}
+
+
+def _by_present_name(
+    given: Mapping[str, object], settings: Mapping[str, Setting]
+) -> dict[str, object]:
+    """A file of an older release may say former names; the present one counts if it says both."""
+    present = {old: name for name, each in settings.items() for old in each.renamed_from}
+    former = {present[name]: raw for name, raw in given.items() if name in present}
+    return former | {name: raw for name, raw in given.items() if name not in present}
 
 
 def _settings_in(data: object) -> Mapping[str, object]:
@@ -144,7 +170,7 @@ def _read(given: Mapping[str, object], settings: Mapping[str, Setting]) -> dict[
             values[name] = settings[name].clean(settings[name].decode(json.dumps(raw)))
         except (SchemaError, ValidationError) as error:  # noqa: PERF203 -- each fault is told
             # A message may repeat the value.
-            problems[name] = "is not valid" if _is_secret(settings[name]) else _told(error)
+            problems[name] = "is not valid" if settings[name].is_secret else _told(error)
     if problems:
         raise InvalidImportError(problems)
     return values
@@ -164,19 +190,17 @@ def _is_stored(setting: Setting, value: Any, stored: Value | None) -> bool:
         return False
 
 
-def _unnamed(
-    given: Collection[str],
-    settings: Mapping[str, Setting],
-    stored: Collection[str],
-    *,
-    has_secrets: bool,
-) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, setting in sorted(settings.items())
-        if name in stored and name not in given and (has_secrets or not _is_secret(setting))
-    )
-
-
-def _is_secret(setting: Setting) -> bool:
-    return bool(getattr(setting, "is_secret", False))
+def _check_together(values: Mapping[str, Any], reset: Iterable[str]) -> None:
+    """What is proposed is asked the same; here, so that whoever looks at the plan is told."""
+    defaults = {name: declared()[name].default for name in reset}
+    if not (values or defaults):
+        return
+    try:
+        clean_together({**defaults, **values}, latest().values)
+    except ValidationError as error:
+        raise InvalidImportError(
+            {
+                name if name in declared() else "": " ".join(messages)
+                for name, messages in error.message_dict.items()
+            }
+        ) from error

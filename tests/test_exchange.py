@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 
 from raft_config import exchange
@@ -168,3 +169,53 @@ def test_what_is_no_file_of_ours_is_refused_with_the_reason(data, problem):
 def test_text_that_is_no_strict_json_is_refused(text):
     with pytest.raises(InvalidImportError, match=r"^Nothing was imported: the file "):
         exchange.from_text(text)
+
+
+# -- what other releases and other nodes have
+
+
+def redeclare(settings, **declared):
+    settings.RAFT_CONFIG = {**settings.RAFT_CONFIG, "SETTINGS": {**SETTINGS, **declared}}
+
+
+def test_former_name_is_exported_and_imported_as_the_present_one(settings):
+    propose({"MAX_ITEMS": 30})
+    settings.RAFT_CONFIG = {
+        **settings.RAFT_CONFIG,
+        "SETTINGS": {"PAGE_SIZE": Setting(20, renamed_from=("MAX_ITEMS",))},
+    }
+    exported = exchange.export()
+    assert exported["settings"] == {"PAGE_SIZE": {"type": "int", "value": 30}}
+    assert exchange.plan_import(exported).unchanged == ("PAGE_SIZE",)
+    assert exchange.plan_import(exported, prune=True).is_empty
+    plan = exchange.plan_import(file_of(MAX_ITEMS=("int", 40)))
+    assert (plan.values, plan.unknown) == ({"PAGE_SIZE": 40}, ())
+    apply(plan)
+    assert exchange.export()["settings"] == {"PAGE_SIZE": {"type": "int", "value": 40}}
+    both = file_of(MAX_ITEMS=("int", 1), PAGE_SIZE=("int", 2))
+    assert exchange.plan_import(both).values == {"PAGE_SIZE": 2}
+
+
+def test_what_the_environment_decides_is_left_alone(settings, monkeypatch):
+    propose({"SITE_NAME": "Deli"})
+    monkeypatch.setenv("SHOP_SITE_NAME", "Bar")
+    redeclare(settings, SITE_NAME=Setting("Shop", env="SHOP_SITE_NAME"))
+    plan = exchange.plan_import(file_of(SITE_NAME=("text", "Pub"), MAX_ITEMS=("int", 30)))
+    assert (plan.values, plan.from_environment) == ({"MAX_ITEMS": 30}, ("SITE_NAME",))
+    assert exchange.plan_import(file_of(), prune=True).is_empty
+
+
+def test_values_that_do_not_fit_together_are_refused_before_anything_is_proposed(settings):
+    def clean(values):
+        if values["MAX_ITEMS"] > 50 and values["SITE_NAME"] == "Shop":
+            raise ValidationError({"MAX_ITEMS": "Too many for a shop."})
+        if values["MAX_ITEMS"] == 13:
+            raise ValidationError("Bad luck.")
+
+    settings.RAFT_CONFIG = {**settings.RAFT_CONFIG, "CLEAN": clean}
+    propose({"SITE_NAME": "Store"})
+    with pytest.raises(InvalidImportError, match="imported: MAX_ITEMS: Too many for a shop"):
+        exchange.plan_import(file_of(MAX_ITEMS=("int", 60)), prune=True)
+    with pytest.raises(InvalidImportError, match="imported: Bad luck"):
+        exchange.plan_import(file_of(MAX_ITEMS=("int", 13)))
+    assert exchange.plan_import(file_of(MAX_ITEMS=("int", 60))).values == {"MAX_ITEMS": 60}

@@ -29,6 +29,7 @@ CONFIG = {
     "OPENS_AT": (dt.time(8, 30), "A time"),
     "BUILT_AT": (dt.datetime(2024, 2, 29, 8, 0), "Naive, as constance has them"),  # noqa: DTZ001
     "PAUSE": (dt.timedelta(minutes=5), "A duration"),
+    "FEEDBACK": ("yes", "A field of the project's own", "yes_no_select"),
 }
 FIELDS = {
     "yes_no_select": [
@@ -43,7 +44,7 @@ def configure(folder, *, is_declared, backend):
     """The settings of the project, before or after the declarations were pasted."""
     raft_config = {"VERSION_FILE": str(folder / "version")}
     if is_declared:
-        raft_config |= {"SETTINGS": CONFIG}
+        raft_config |= {"SETTINGS": CONFIG, "FIELDS": FIELDS, "FIELDSETS": FIELDSETS}
     settings.configure(
         SECRET_KEY="x",
         USE_TZ=True,

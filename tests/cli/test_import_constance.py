@@ -50,6 +50,7 @@ config.SALE_FROM = dt.date(2025, 3, 1)
 config.OPENS_AT = dt.time(9, 0)
 config.BUILT_AT = dt.datetime(2025, 3, 1, 12, 0)
 config.PAUSE = dt.timedelta(hours=1)
+config.FEEDBACK = "no"
 """
 CHECK = """
 from raft_config import config
@@ -63,6 +64,7 @@ assert config.SALE_FROM == dt.date(2025, 3, 1)
 assert config.OPENS_AT == dt.time(9, 0)
 assert config.BUILT_AT == dt.datetime(2025, 3, 1, 11, 0, tzinfo=dt.timezone.utc)
 assert config.PAUSE == dt.timedelta(hours=1)
+assert config.FEEDBACK == "no"
 """
 
 
@@ -82,7 +84,7 @@ def test_values_that_differ_from_their_default_are_moved_as_one_entry(project):
     assert not any(line.startswith(("MAX_ITEMS", "RATIO")) for line in shown)
     assert shown[-1] == "Nothing was moved: this is a dry run"
     assert moved.out.splitlines()[:-1] == shown[:-1]
-    assert moved.out.splitlines()[-1].startswith("Moved 7 (index ")
+    assert moved.out.splitlines()[-1].startswith("Moved 8 (index ")
     assert (again.code, again.out.splitlines()) == (0, ["Nothing to move"])
     found = json.loads(history.out)
     assert len({each["index"] for each in found}) == 1

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...schema import MASK, SchemaError, Setting, declared, display_text
+from ...live import config
+from ...schema import MASK, SchemaError, Setting, declared, display_text, resolve
 from ...schema.strict import parse_json
 from .terminal import as_json, in_line
 
@@ -43,6 +44,12 @@ def shown_text(name: str, text: str | None) -> Shown | None:
     except (SchemaError, TypeError, KeyError):
         told = display_text(name, text)
         return Shown(told, told)
+
+
+def stored_texts() -> Mapping[str, str]:
+    """What the cluster has set here now, by the present names of the settings."""
+    with config.pinned() as loaded:
+        return resolve({name: value.text for name, value in loaded.stored.items()})
 
 
 def difference_lines(differences: Differences) -> list[str]:

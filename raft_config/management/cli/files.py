@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -19,6 +19,7 @@ from .differences import (
     left_alone,
     shown,
     shown_text,
+    stored_texts,
 )
 from .terminal import Action, Exit, Terminal, json_option, read_text, require, write_text
 from .writing import write, write_options
@@ -73,8 +74,7 @@ def _between(indexes: Sequence[int]) -> Differences:
 
 def _planned(plan: ImportPlan) -> Differences:
     """What is set now, and what would be."""
-    with config.pinned() as loaded:
-        stored = {name: value.text for name, value in loaded.stored.items()}
+    stored = stored_texts()
     after = {name: shown(declared()[name], value) for name, value in plan.values.items()}
     return {
         name: (shown_text(name, stored.get(name)), after.get(name))
@@ -129,9 +129,14 @@ def _import(terminal: Terminal, options: Namespace) -> Exit:
             options, plan.values, reset=plan.reset, expected=plan.expected, origin="import"
         )
         ending = f"Imported (index {done['index']})"
+    left = [*left_alone(plan.unknown), *_fixed(plan.from_environment)]
     data = {"changes": difference_data(changes), "unknown": list(plan.unknown), **done}
-    terminal.answer(data, [*difference_lines(changes), *left_alone(plan.unknown), ending])
+    terminal.answer(data, [*difference_lines(changes), *left, ending])
     return Exit.DONE
+
+
+def _fixed(names: Iterable[str]) -> list[str]:
+    return [f"{name}: decided by the environment of this node, left alone" for name in names]
 
 
 ACTIONS = (

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from ... import history
 from ...history import Change
-from ...live import config
 from ...schema import SchemaError, declared
 from .differences import (
     Differences,
@@ -21,6 +20,7 @@ from .differences import (
     pair_data,
     shown,
     shown_text,
+    stored_texts,
 )
 from .terminal import Action, Exit, Terminal, json_option
 from .writing import instant, write, write_options
@@ -125,8 +125,7 @@ def _put_back(terminal: Terminal, options: Namespace, putting: history.Putting, 
     names = [name for name in (*texts, *reset) if name in declared()]
     unknown = [name for name in (*texts, *reset) if name not in declared()]
     values = {name: _value(name, texts[name]) for name in names if name in texts}
-    with config.pinned() as loaded:
-        stored = {name: value.text for name, value in loaded.stored.items()}
+    stored = stored_texts()
     changes: Differences = {
         name: (
             shown_text(name, stored.get(name)),

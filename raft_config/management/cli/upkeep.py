@@ -1,21 +1,30 @@
-"""stale: what is stored and no longer declared."""
+"""stale, reencrypt, stubs: after settings were taken out of the code, renamed, or keys rotated."""
 
 from __future__ import annotations
 
-import time
-import uuid
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from ...conf import get_config
 from ...live import config
-from ...proposals import submit
-from ...schema import declared, stored_name_of
-from ...state_machine import Command, Note, Value
+from ...schema import SchemaError, declared, needs_reencryption, stored_name_of
+from ...schema.encryption import token_of
+from ...state_machine import Value
 from .differences import shown_text
 from .terminal import Action, Exit, Terminal, json_option
-from .writing import write_options
+from .writing import write_options, write_texts
+
+Stored = Mapping[str, Value]
+
+
+def _stored() -> Stored:
+    """All that is stored, under whatever name."""
+    with config.pinned() as loaded:
+        found: Stored = loaded.stored
+    return found
+
+
+# -- stale
 
 
 def _stale_arguments(parser: ArgumentParser) -> None:
@@ -30,44 +39,79 @@ def _stale_arguments(parser: ArgumentParser) -> None:
 
 
 def _stale(terminal: Terminal, options: Namespace) -> Exit:
-    with config.pinned() as loaded:
-        stored: Mapping[str, Value] = loaded.stored
+    stored = _stored()
     former = {old: name for name, setting in declared().items() for old in setting.renamed_from}
     renamed = {name: former[name] for name in sorted(stored) if name in former}
     names = [name for name in sorted(stored) if name not in former and name not in declared()]
     lines = [f"{name}: declared by no setting: {_line(name, stored)}" for name in names]
     lines += [
-        f"{old}: the former name of {name}: {_line(old, stored)}" for old, name in renamed.items()
+        f"{old}: the former name of {name}: {_line(name, {name: stored[old]})}"
+        for old, name in renamed.items()
     ]
     data: dict[str, Any] = {"stale": names, "renamed": renamed}
     if not options.prune or not lines:
         terminal.answer(data, lines or ["Nothing is stale"])
         return Exit.FOUND if lines else Exit.DONE
-    command = _pruning(names, renamed, stored, options)
-    answer = submit(command, options.timeout)
-    told = f"Removed {', '.join(command.reset)} (index {answer.index})"
-    terminal.answer({**data, "index": answer.index}, [*lines, told])
+    done = _prune(names, renamed, stored, options)
+    told = f"Removed {', '.join([*names, *renamed])} (index {done['index']})"
+    terminal.answer({**data, **done}, [*lines, told])
     return Exit.DONE
 
 
-def _line(name: str, stored: Mapping[str, Value]) -> str:
+def _line(name: str, stored: Stored) -> str:
     shown = shown_text(name, stored[name].text)
     return shown.line if shown else ""
 
 
-def _pruning(
-    names: list[str], renamed: Mapping[str, str], stored: Mapping[str, Value], options: Namespace
-) -> Command:
-    """The texts as they are: values in force stay in force, whether or not they would be taken."""
-    moved = {new: stored[old] for old, new in renamed.items() if stored_name_of(new, stored) == old}
-    reset = (*names, *renamed)
-    return Command(
-        request_id=options.request_id or uuid.uuid4().hex,
-        values={name: value.text for name, value in moved.items()},
-        reset=reset,
-        expected={**{name: stored[name].index for name in reset}, **dict.fromkeys(moved, 0)},
-        note=Note(time.time(), options.user, "cli", get_config().node_id, options.comment),
+def _prune(
+    names: list[str], renamed: Mapping[str, str], stored: Stored, options: Namespace
+) -> dict[str, Any]:
+    moved = {
+        name: stored[old].text
+        for old, name in renamed.items()
+        if stored_name_of(name, stored) == old
+    }
+    reset = [*names, *renamed]
+    expected = {name: stored[name].index for name in reset} | dict.fromkeys(moved, 0)
+    return write_texts(options, moved, reset=reset, expected=expected)
+
+
+# -- reencrypt
+
+
+def _reencrypt_arguments(parser: ArgumentParser) -> None:
+    write_options(parser)
+    json_option(parser)
+
+
+def _reencrypt(terminal: Terminal, options: Namespace) -> Exit:
+    stored = _stored()
+    texts: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for name, setting in declared().items():
+        under = stored_name_of(name, stored)
+        if under is None:
+            continue
+        try:
+            if _is_outdated(stored[under].text, is_secret=setting.is_secret):
+                texts[under] = setting.encode(setting.decode(stored[under].text))
+        except SchemaError as error:
+            problems[under] = str(error)
+    done: dict[str, Any] = {"index": None}
+    if texts:
+        expected = {name: stored[name].index for name in texts}
+        done = write_texts(options, texts, expected=expected)
+    told = (
+        f"Encrypted {', '.join(texts)} anew (index {done['index']})" if texts else "Nothing to do"
     )
+    left = [f"{name}: {problem}; left alone, set it anew" for name, problem in problems.items()]
+    terminal.answer({"names": list(texts), "problems": problems, **done}, [*left, told])
+    return Exit.DONE
+
+
+def _is_outdated(text: str, *, is_secret: bool) -> bool:
+    """Encrypted with another key than the first; or not at all, from before it was a secret."""
+    return needs_reencryption(text) or (is_secret and token_of(text) is None)
 
 
 ACTIONS = (
@@ -76,5 +120,11 @@ ACTIONS = (
         f"what is stored and no longer declared; exits with {Exit.FOUND:d} if anything is",
         _stale_arguments,
         _stale,
+    ),
+    Action(
+        "reencrypt",
+        "encrypt secrets with the first of ENCRYPTION_KEYS, after a rotation",
+        _reencrypt_arguments,
+        _reencrypt,
     ),
 )

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 
 from ...live import config
 from ...reader import Loaded
-from ...schema import Setting, declared, groups
+from ...schema import Setting, declared, groups, stored_name_of
 from .terminal import Action, Exit, Terminal, as_json, in_line, json_option, require, typed
 from .writing import expected_indexes, time_options, write, write_options
 
@@ -46,7 +46,7 @@ def _list(terminal: Terminal, options: Namespace) -> Exit:
 def _described(name: str, loaded: Loaded) -> dict[str, Any]:
     """What scripts are told of a setting."""
     setting = declared()[name]
-    stored = loaded.stored.get(name)
+    stored = loaded.stored.get(stored_name_of(name, loaded.stored) or name)
     return {
         "name": name,
         "value": as_json(setting, config[name]),

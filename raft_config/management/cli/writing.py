@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import re
+import time
+import uuid
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +15,9 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from ...proposals import propose
+from ...conf import get_config
+from ...proposals import propose, submit
+from ...state_machine import Command, Note
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -110,3 +114,24 @@ def write(
         expires_at=getattr(options, "expires_at", None),
     )
     return {"index": answer.index}
+
+
+def write_texts(
+    options: Namespace,
+    texts: Mapping[str, str],
+    *,
+    reset: Sequence[str] = (),
+    expected: Mapping[str, int],
+) -> dict[str, Any]:
+    """Propose stored texts, under whatever names, without asking whether they would be taken now.
+
+    For values that are in force already and stay so.
+    """
+    command = Command(
+        request_id=options.request_id or uuid.uuid4().hex,
+        values=dict(texts),
+        reset=tuple(reset),
+        expected=dict(expected),
+        note=Note(time.time(), options.user, "cli", get_config().node_id, options.comment),
+    )
+    return {"index": submit(command, options.timeout).index}
