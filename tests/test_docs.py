@@ -1,33 +1,77 @@
-"""Every Python snippet of the pages named here runs as it stands."""
+"""Every Python snippet of the pages named here runs as it stands.
+
+Those of a page about the project run from top to bottom, as in one shell: a RAFT_CONFIG that one of
+them makes is in force for the next.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import textwrap
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+
+from raft_config.schema import registry
+from raft_config.schema.classes import registry as classes
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["docs/embedding.md"]
+PAGES_ABOUT_THE_PROJECT = ["docs/settings.md"]
+
+FENCED = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 
 
-def snippets() -> list[tuple[str, str]]:
+def snippets(page: str) -> list[tuple[str, str]]:
+    found = FENCED.findall((ROOT / page).read_text())
     return [
-        (f"{page}:{number}", code)
-        for page in PAGES
-        for number, code in enumerate(
-            re.findall(
-                r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
-            ),
-            1,
-        )
+        (f"{page}:{number}", textwrap.dedent(code)) for number, (_, code) in enumerate(found, 1)
     ]
 
 
-@pytest.mark.parametrize(("where", "code"), snippets(), ids=lambda each: each[:40])
+def run(where: str, code: str, names: dict[str, Any]) -> None:
+    exec(compile(code, where, "exec"), names)  # noqa: S102 - our own pages
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [each for page in PAGES for each in snippets(page)],
+    ids=lambda each: each[:40],
+)
 def test_snippet_runs_as_it_stands(where: str, code: str) -> None:
-    exec(compile(code, where, "exec"), {})  # noqa: S102 - our own pages
+    run(where, code, {})
 
 
-def test_there_are_snippets_to_run() -> None:
-    assert len(snippets()) >= 3
+@pytest.fixture
+def _forgotten():
+    """Forget what a page declares, registers and puts into the environment."""
+    declared = classes.classes
+    kinds, types = dict(registry._kinds), dict(registry._types)
+    with mock.patch.dict(os.environ):
+        yield
+    classes.classes = declared
+    for known, before in ((registry._kinds, kinds), (registry._types, types)):
+        known.clear()
+        known.update(before)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_forgotten")
+@pytest.mark.parametrize("page", PAGES_ABOUT_THE_PROJECT)
+def test_page_about_the_project_runs_from_top_to_bottom(page: str, tmp_path: Path) -> None:
+    names: dict[str, Any] = {"__name__": "page"}
+    for where, code in snippets(page):
+        given = {**names.get("RAFT_CONFIG", {}), "VERSION_FILE": str(tmp_path / "version")}
+        with override_settings(RAFT_CONFIG=given):
+            run(where, code, names)
+            assert [each for each in run_checks(tags=["raft_config"]) if each.is_serious()] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, *PAGES_ABOUT_THE_PROJECT])
+def test_there_are_snippets_to_run(page: str) -> None:
+    assert len(snippets(page)) >= 3
