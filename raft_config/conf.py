@@ -104,6 +104,8 @@ class RaftConfig:
     version_file: str = ""
     """What the processes of this node map to see a change; by default a file in the temporary
     directory, named after the node and its database."""
+    watch_max_waiters: int = 32
+    """How many clients may wait for changes in one process; more are told to come back."""
     state_machines: Mapping[str, str] = field(default_factory=_nothing)
     """Command prefix -> dotted path. Only read so far."""
 
@@ -215,6 +217,7 @@ def _build(values: _Values) -> tuple[RaftConfig, list[ConfigurationError]]:
         timing=timing,
         version_file=values.take("VERSION_FILE", _path, "")
         or _derived_version_file(cluster_id, node_id, database),
+        watch_max_waiters=values.take("WATCH_MAX_WAITERS", _count, RaftConfig.watch_max_waiters),
         state_machines=values.take("STATE_MACHINES", _state_machines, _nothing()),
         **seconds,
     )
@@ -270,6 +273,12 @@ def _seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
         return value
     raise _WrongError(f"must be a finite number of seconds above 0, not {_cut(value)}.")
+
+
+def _count(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise _WrongError(f"must be a whole number, 0 or more, not {_cut(value)}.")
 
 
 def _base_url(value: object) -> str:

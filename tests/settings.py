@@ -67,3 +67,6 @@ else:
 # No DEFAULT_AUTO_FIELD: the app must name its own, or each project would get other migrations.
 
 USE_TZ = True
+
+# As a project that documents its API does.
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}

@@ -1,0 +1,1 @@
+"""The API, on a real node alone, through the whole of Django and DRF."""
