@@ -271,6 +271,19 @@ from raft_config import config
 from raft_config.testing import override_config
 
 
+@override_config(SHOP_LIMIT=3)
+def test_class_of_an_app_sees_it():
+    from shop.raft_settings import Shop
+
+    assert (Shop.LIMIT, config.SHOP_LIMIT) == (3, 3)
+
+
+def test_class_of_an_app_has_its_default_again():
+    from shop.raft_settings import Shop
+
+    assert Shop.LIMIT == 10
+
+
 @override_config(MAX_ITEMS=3)
 class TestPlain:
     @classmethod
@@ -334,15 +347,27 @@ def test_decorated_fixture_lasts_as_long_as_the_test(few):
 
 PROJECT_SETTINGS = """
 SECRET_KEY = "x"
-INSTALLED_APPS = ["raft_config"]
+INSTALLED_APPS = ["raft_config", "shop"]
 RAFT_CONFIG = {"SETTINGS": {"MAX_ITEMS": (20,), "SITE_NAME": ("Shop",)}, "VERSION_FILE": "%s"}
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "nowhere.sqlite3"}}
+"""
+
+
+APP_SETTINGS = """
+from raft_config import Setting, Settings
+
+
+class Shop(Settings):
+    LIMIT = Setting(10)
 """
 
 
 def test_plain_classes_and_the_fixture_in_a_project_without_database_access(tmp_path):
     (tmp_path / "test_project.py").write_text(PROJECT)
     (tmp_path / "project_settings.py").write_text(PROJECT_SETTINGS % (tmp_path / "version"))
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "shop" / "raft_settings.py").write_text(APP_SETTINGS)
     plugins = ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "raft_config.pytest_plugin"]
     # Not the fixture's own registration: this checkout need not be installed.
     ended = subprocess.run(  # noqa: S603 - our own command line
@@ -354,7 +379,7 @@ def test_plain_classes_and_the_fixture_in_a_project_without_database_access(tmp_
         timeout=120,
         check=False,
     )
-    assert "7 passed, 1 error" in ended.stdout, ended.stdout + ended.stderr
+    assert "9 passed, 1 error" in ended.stdout, ended.stdout + ended.stderr
     assert "ERROR test_project.py::TestFailing::test_never_runs - ZeroDivisionError" in ended.stdout
 
 

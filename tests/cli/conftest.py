@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import subprocess
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import call_command
@@ -15,6 +18,9 @@ from django.core.management.base import CommandError
 from django.core.validators import MaxValueValidator
 
 from raft_config.schema import Setting
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DATABASE_BACKEND = "constance.backends.database.DatabaseBackend"
 
 SETTINGS = {
     "SITE_NAME": Setting("Shop", group="Looks"),
@@ -82,3 +88,26 @@ def stdin(monkeypatch):
     """A function that says what stands in standard input."""
     monkeypatch.setattr(sys, "stdin", Stdin(""))
     return lambda text, **options: monkeypatch.setattr(sys, "stdin", Stdin(text, **options))
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A function that runs commands in a project of constance, and returns how each ended."""
+
+    def run(*commands, declared=True, backend=DATABASE_BACKEND):
+        ended = subprocess.run(  # noqa: S603 - our own command line
+            [
+                *(sys.executable, "-m", "tests.cli.constance_project", str(tmp_path)),
+                *("declared" if declared else "bare", backend),
+            ],
+            cwd=ROOT,
+            input=json.dumps(commands),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return [SimpleNamespace(**each) for each in json.loads(ended.stdout)]
+
+    return run

@@ -3,39 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
-from types import SimpleNamespace
 
-import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-DATABASE = "constance.backends.database.DatabaseBackend"
 MEMORY = "constance.backends.memory.MemoryBackend"
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A function that runs commands in the project, in one process, and returns how each ended."""
-
-    def run(*commands, declared=True, backend=DATABASE):
-        ended = subprocess.run(  # noqa: S603 - our own command line
-            [
-                *(sys.executable, "-m", "tests.cli.constance_project", str(tmp_path)),
-                *("declared" if declared else "bare", backend),
-            ],
-            cwd=ROOT,
-            input=json.dumps(commands),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr
-        return [SimpleNamespace(**each) for each in json.loads(ended.stdout)]
-
-    return run
 
 
 SET = """
@@ -174,3 +143,13 @@ def test_backend_that_is_not_there_is_named(project):
     (refused,) = project(["import_constance"], backend="shop.backends.Backend")
     assert (refused.code, refused.out) == (1, "")
     assert refused.error.startswith("The backend shop.backends.Backend cannot be used: ")
+
+
+def test_fields_are_taken_after_constance_has_put_classes_into_them_as_well(project):
+    _, _, moved = project(
+        ["migrate", "raft_config", "--verbosity=0"],
+        ["!", "import constance.forms; constance.forms.config.FEEDBACK = 'no'"],
+        ["import_constance"],
+        backend=MEMORY,
+    )
+    assert moved.out.splitlines()[0] == "FEEDBACK: yes -> no"

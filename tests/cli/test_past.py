@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from raft_config import config, history
@@ -223,3 +225,26 @@ def test_prune_does_not_bring_back_the_value_of_a_former_name(settings):
     redeclare(settings, TAX=SETTINGS["TAX"], PAGE_SIZE=Setting(20, renamed_from=("MAX_ITEMS",)))
     assert run("stale", "--prune").code == 0
     assert config.PAGE_SIZE == 40
+
+
+# -- stubs
+
+
+def test_stubs_are_python_that_names_every_setting_and_its_type(tmp_path):
+    text = run("stubs").out
+    tree = ast.parse(text)
+    (declared,) = [each for each in tree.body if isinstance(each, ast.ClassDef)]
+    types = {
+        each.target.id: ast.unparse(each.annotation)
+        for each in declared.body
+        if hasattr(each, "target")
+    }
+    assert types.keys() == SETTINGS.keys()
+    assert (types["MAX_ITEMS"], types["TAX"], types["PLANS"]) == (
+        "int",
+        "decimal.Decimal",
+        "list[Any]",
+    )
+    path = tmp_path / "live.pyi"
+    assert run("stubs", "--output", path).lines == ["Wrote the types of 7 settings"]
+    assert path.read_text() == text

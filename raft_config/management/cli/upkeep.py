@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...live import config
-from ...schema import SchemaError, declared, needs_reencryption, stored_name_of
-from ...schema.encryption import token_of
+from ...schema import SchemaError, declared, stored_name_of, stubs
 from ...state_machine import Value
 from .differences import shown_text
-from .terminal import Action, Exit, Terminal, json_option
+from .terminal import Action, Exit, Terminal, json_option, write_text
 from .writing import write_options, write_texts
 
 Stored = Mapping[str, Value]
@@ -93,7 +92,7 @@ def _reencrypt(terminal: Terminal, options: Namespace) -> Exit:
         if under is None:
             continue
         try:
-            if _is_outdated(stored[under].text, is_secret=setting.is_secret):
+            if setting.needs_rewriting(stored[under].text):
                 texts[under] = setting.encode(setting.decode(stored[under].text))
         except SchemaError as error:
             problems[under] = str(error)
@@ -109,9 +108,23 @@ def _reencrypt(terminal: Terminal, options: Namespace) -> Exit:
     return Exit.DONE
 
 
-def _is_outdated(text: str, *, is_secret: bool) -> bool:
-    """Encrypted with another key than the first; or not at all, from before it was a secret."""
-    return needs_reencryption(text) or (is_secret and token_of(text) is None)
+# -- stubs
+
+
+def _stubs_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", metavar="FILE", help="beside a module that only re-exports `config`, as .pyi"
+    )
+
+
+def _stubs(terminal: Terminal, options: Namespace) -> Exit:
+    text = stubs()
+    if options.output is None:
+        terminal.out.write(text, ending="")
+    else:
+        write_text(options.output, text)
+        terminal.answer(None, [f"Wrote the types of {len(declared())} settings"])
+    return Exit.DONE
 
 
 ACTIONS = (
@@ -127,4 +140,5 @@ ACTIONS = (
         _reencrypt_arguments,
         _reencrypt,
     ),
+    Action("stubs", "the types of `config.NAME`, as a .pyi file", _stubs_arguments, _stubs),
 )
