@@ -141,14 +141,16 @@ def test_temporary_change_is_put_back(leader):
     assert changes()[0].note.origin == "expiry"
 
 
-def test_follower_proposes_nothing_whatever_is_due(leader, peers):
+def test_follower_proposes_nothing_whatever_is_due(leader, peers, request):
     propose(leader, Command("r", {"X": "1"}, apply_at=soon()))
     peers.down |= {"b", "c"}
     leader.clock.skipped += 61
     eventually(lambda: leader.tick() and not leader.state.is_leader)
+    other_process = make_node(peers, clock=leader.clock)
+    request.addfinalizer(other_process.close)
     follower = leader.state
     with statements() as found:
-        leader.fire_due(follower)
+        other_process.fire_due(follower)
     assert found == []
 
 

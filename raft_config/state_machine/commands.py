@@ -128,8 +128,8 @@ def _decode(kind: str, found: Mapping[str, Any]) -> AnyCommand:
 def _note(found: Any) -> Note:
     if found is None:
         return NO_NOTE
-    changed_at, *texts = found
-    return Note(_instant(changed_at), *texts)
+    changed_at, user, origin, node, comment = found
+    return Note(_instant(changed_at), user, origin, node, comment)
 
 
 def _instant(found: Any) -> float:

@@ -10,8 +10,10 @@ from raft_config.memory import MemoryStateMachine
 from raft_config.state_machine import (
     REMEMBERED_ENTRIES,
     Answer,
+    CancelSchedule,
     Changes,
     Command,
+    FireSchedule,
     Note,
     Record,
     Scheduled,
@@ -24,6 +26,7 @@ from raft_config.state_machine import (
     load_snapshot,
 )
 
+NOTE = Note(1760000000.25, "ann", "admin", "a", "why")
 VALUES = {"X": Value("1", 3), "Y": Value('"y"', 4)}
 
 
@@ -93,9 +96,37 @@ def test_retry_is_recognised_for_so_many_entries(age, known):
 # -- bytes
 
 
-def test_command_comes_back_from_its_bytes():
-    command = Command("r", {"X": "2", "Ü": '"ü"'}, ("Y",), {"X": 3})
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command("r", {"X": "2", "Ü": '"ü"'}, ("Y",), {"X": 3}),
+        Command("r", {"X": "2"}, note=NOTE, apply_at=5.0, expires_at=6.5),
+        CancelSchedule("r", 7, NOTE),
+        FireSchedule.of(7, 5.5),
+    ],
+)
+def test_command_comes_back_from_its_bytes(command):
     assert decode_command(encode_command(command)) == command
+
+
+def test_command_without_note_or_times_has_none():
+    data = b'{"kind":"update","request_id":"r","values":{},"reset":[],"expected":{}}'
+    assert decode_command(data) == Command("r")
+
+
+@pytest.mark.parametrize("instant", [5, 5.0, 0, -0.0])
+def test_instant_has_one_form_whatever_json_said(instant):
+    """Databases give a float back, and never -0.0: so must memory."""
+    data = encode_command(Command("r", apply_at=instant, note=Note(instant)))
+    found = decode_command(data)
+    assert {repr(found.apply_at), repr(found.note.changed_at)} == {repr(abs(float(instant)))}
+
+
+@pytest.mark.parametrize("instant", ["5", True, [5], 10**400])
+def test_instant_that_is_no_number_is_an_error(instant):
+    content = {"kind": "fire", "request_id": "fire-1", "schedule_id": 1, "fired_at": instant}
+    with pytest.raises(InvalidCommandError, match="holds no command"):
+        decode_command(json.dumps(content).encode())
 
 
 def test_same_command_gives_the_same_bytes_in_whatever_order_it_was_made():
@@ -112,7 +143,8 @@ def test_unknown_kind_of_command_is_an_error_that_tells_to_upgrade(kind):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"garbage", b"\xff", b"[]", b"null", b"{}", b'{"kind": "update"}']
+    "data",
+    [b"", b"garbage", b"\xff", b"[]", b"null", b"{}", b'{"kind": "update"}', b'{"kind": "cancel"}'],
 )
 def test_bytes_that_are_no_command_are_an_error(data):
     with pytest.raises(InvalidCommandError, match="holds no command"):
@@ -127,7 +159,6 @@ def test_command_nested_beyond_reason_is_an_error_and_no_crash():
 # -- snapshots
 
 ANSWERED = {"r": Answer(3), "s": Answer(4, ("X",))}
-NOTE = Note(1760000000.25, "ann", "admin", "a", "why")
 SCHEDULED = {
     3: Scheduled(3, 5.0, {"X": "1", "Y": None}, NOTE, expires_at=7.5),
     11: Scheduled(11, 4.0, {"X": None}, NOTE, guard=11),

@@ -26,7 +26,13 @@ from raft_config.core.state import Leader
 from raft_config.exceptions import UnavailableError
 from raft_config.memory import MemoryNode, MemoryStorage
 from raft_config.models import LogEntry, Node
-from raft_config.state_machine import Command, encode_command
+from raft_config.state_machine import (
+    CancelSchedule,
+    Command,
+    FireSchedule,
+    Note,
+    encode_command,
+)
 from raft_config.storage import DatabaseStorage
 
 IS_SQLITE = connection.vendor == "sqlite"
@@ -38,7 +44,7 @@ SMALL = RaftSettings(
     max_batch_entries=3,
     snapshot_entries=8,
     trailing_entries=3,
-    snapshot_chunk_bytes=200,
+    snapshot_chunk_bytes=2000,
     max_apply_entries=4,
 )
 """Limits that a short run reaches."""
@@ -46,6 +52,28 @@ SMALL = RaftSettings(
 
 def put(name, text="1", request_id=None, **more):
     return encode_command(Command(request_id or f"{name}={text}", {name: text}, **more))
+
+
+def random_command(dice, index, pending=(), names="XYZ"):
+    """Any kind of command, for the entry at about `index`; it may name what is pending."""
+    request_id, note = f"r{dice.randrange(index + 1)}", Note(index / 4, "ü", "api", "a", "why")
+    schedule_id = dice.choice([*pending, index, 1])
+    kind = dice.random()
+    if kind < 0.25:
+        return FireSchedule.of(schedule_id, index / 2)
+    if kind < 0.3:
+        return CancelSchedule(request_id, schedule_id, note)
+    first, second, third = dice.sample(names, 3)
+    expires_at = index / 2 + dice.randrange(1, 30) if dice.random() < 0.3 else None
+    return Command(
+        request_id,
+        {first: str(index), second: '"ü"'},
+        () if expires_at is not None or dice.random() < 0.5 else (third,),
+        {first: dice.randrange(index)} if dice.random() < 0.1 else {},
+        note,
+        apply_at=index / 2 if dice.random() < 0.2 else None,
+        expires_at=expires_at,
+    )
 
 
 def state_of(node_id="a", voters="abc", **values) -> NodeState:
@@ -214,21 +242,16 @@ class Chaos:
             for each in list(self.nodes.values()):
                 each.handle(Tick())
         else:
-            self.dice.choice(leading).handle(self._demand())
+            self.dice.choice(leading).handle(self._demand(leading[0].storage.machine.scheduled))
         if self.dice.random() < 0.004:
             self.now += 1.0  # everybody's patience ends
 
-    def _demand(self):
+    def _demand(self, pending):
         self.counter += 1
-        name, other = self.dice.choice("XYZ"), self.dice.choice("abc")
-        command = Command(
-            f"r{self.dice.randrange(self.counter + 1)}",
-            {name: str(self.counter)},
-            reset=tuple(self.dice.sample("XYZ", self.dice.randrange(2))),
-            expected={name: 0} if self.dice.random() < 0.1 else {},
-        )
+        other = self.dice.choice("abc")
+        command = random_command(self.dice, self.counter, pending)
         several = tuple(
-            encode_command(each) for each in [command, Command(f"s{self.counter}", {name: '"ü"'})]
+            encode_command(each) for each in [command, Command(f"s{self.counter}", {"X": '"ü"'})]
         )
         return self.dice.choices(
             [

@@ -58,6 +58,7 @@ def test_random_events_give_the_same_in_the_database_and_in_memory(seed):
         chaos.step()
     assert_equal_storage(shadow.node.storage, shadow.database)
     assert shadow.node.state.last_applied > 20, "nothing happened: the seed proves little"
+    assert shadow.node.storage.machine.history
 
 
 def test_node_that_missed_everything_takes_the_same_snapshot():

@@ -12,18 +12,21 @@ from raft_config.core.messages import AppendEntries, Envelope
 from raft_config.core.state import Follower
 from raft_config.exceptions import InvalidCommandError, UnknownCommandError
 from raft_config.memory import MemoryStateMachine
-from raft_config.models import AnsweredRequest, StoredValue
+from raft_config.models import AnsweredRequest, Change, StoredValue
 from raft_config.state_machine import (
     REMEMBERED_ENTRIES,
     Answer,
+    CancelSchedule,
     Command,
+    FireSchedule,
+    Note,
     Value,
     encode_command,
 )
 from raft_config.storage import check_command, stored_settings
 from raft_config.storage.machine import DatabaseMachine
 
-from .helpers import AT, put, state_of, storage_of
+from .helpers import AT, put, random_command, state_of, storage_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,27 +45,28 @@ def apply(machine, *entries):
 def test_same_history_gives_the_same_snapshot_as_in_memory(seed):
     dice = random.Random(seed)
     memory, database = MemoryStateMachine(), DatabaseMachine("default")
-    index = 0
-    for _ in range(25):
+    index, fired = 0, 0
+    for _ in range(80):
         batch = []
         for _ in range(dice.randrange(1, 6)):
-            index += dice.randrange(1, 400)
-            names = dice.sample("VWXYZ", 3)
-            command = Command(
-                f"r{dice.randrange(60)}-{index // 8000}",
-                {names[0]: str(index), names[1]: '"ü"'},
-                (names[2],),
-                {names[0]: dice.randrange(index)} if dice.random() < 0.2 else {},
-            )
+            index += 1 if dice.random() < 0.9 else dice.randrange(1, 1000)
+            command = random_command(dice, index, memory.scheduled, "UVWXYZ")
             batch.append(Entry(index, 1, encode_command(command)))
         apply(database, *batch)
         for each in batch:
+            pending = len(memory.scheduled)
             memory.apply(each.index, each.command)
+            fired += len(memory.scheduled) < pending
+        assert database.scheduled() == sorted(
+            memory.scheduled.values(), key=lambda each: (each.apply_at, each.schedule_id)
+        )
     assert index > REMEMBERED_ENTRIES, "nothing was forgotten"
+    assert fired > 10, "nothing was scheduled"
     assert database.snapshot() == memory.snapshot()
     restored = DatabaseMachine("default")
     restored.restore(memory.snapshot())
     assert restored.snapshot() == memory.snapshot()
+    assert list(Change.objects.order_by("index")), "no history"
 
 
 def test_name_set_and_reset_in_one_batch_is_not_set():
@@ -114,6 +118,33 @@ def test_conflict_is_remembered_with_its_names():
         {"values": ["X"]},
         {"expected": ["X"]},
         {"reset": [None]},
+        {"values": {"": "1"}},
+        {"note": [0, "x" * 256, "", "", ""]},
+        {"note": [0, "", "x" * 256, "", ""]},
+        {"note": [0, "", "", "x" * 256, ""]},
+        {"note": [0, "", "", "", "x" * 1001]},
+        {"note": [0, "a\0b", "", "", ""]},
+        {"note": [0, "", "", "", "\ud800"]},
+        {"note": [0, 7, "", "", ""]},
+        {"note": [0, "", "", "", None]},
+        {"note": [0, "", "", ""]},
+        {"note": [-1, "", "", "", ""]},
+        {"note": [float("nan"), "", "", "", ""]},
+        {"note": "ann"},
+        {"apply_at": float("inf")},
+        {"apply_at": 2**53},
+        {"apply_at": -0.5},
+        {"expires_at": float("nan")},
+        {"expires_at": "tomorrow"},
+        {"request_id": "fire-7"},
+        {"kind": "fire", "request_id": "fire-7", "schedule_id": 8, "fired_at": 1},
+        {"kind": "fire", "request_id": "fire-7", "schedule_id": 7, "fired_at": -1},
+        {"kind": "fire", "request_id": "fire-7", "schedule_id": "7", "fired_at": 1},
+        {"kind": "fire", "request_id": f"fire-{2**63}", "schedule_id": 2**63, "fired_at": 1},
+        {"kind": "cancel", "schedule_id": 0},
+        {"kind": "cancel", "schedule_id": True},
+        {"kind": "cancel", "schedule_id": 7.0},
+        {"kind": "cancel", "schedule_id": 7, "note": [0, "", "", "", 5]},
     ],
 )
 def test_command_that_some_database_could_not_store_is_refused_before_the_log(content):
@@ -122,9 +153,37 @@ def test_command_that_some_database_could_not_store_is_refused_before_the_log(co
         check_command(json.dumps(command | content).encode())
 
 
-def test_command_that_every_database_can_store_passes():
-    command = Command("r" * 255, {"ü" * 255: '"\\u0000"'}, ("Y",), {"X": 1})
+def test_reset_that_expires_is_refused_with_advice():
+    command = Command("r", {"Y": "1"}, ("X",), expires_at=5.0)
+    with pytest.raises(InvalidCommandError, match="Set the default as a value that expires"):
+        check_command(encode_command(command))
+
+
+@pytest.mark.parametrize("expires_at", [4.0, 5.0])
+def test_change_that_would_expire_before_it_applies_is_refused(expires_at):
+    command = Command("r", {"X": "1"}, apply_at=5.0, expires_at=expires_at)
+    with pytest.raises(InvalidCommandError, match="expire before"):
+        check_command(encode_command(command))
+
+
+LONG = Note(2.0**53 - 1, "ü" * 255, "o" * 255, "n" * 255, "c" * 1000)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command("r" * 255, {"ü" * 255: '"\\u0000"'}, ("Y",), {"X": 1}, LONG),
+        Command("fire-drill", {"X": "1"}, note=LONG, apply_at=0.0, expires_at=2.0**53 - 1),
+        CancelSchedule("r" * 255, 2**63 - 1, LONG),
+        FireSchedule.of(2**63 - 1, 2.0**53 - 1),
+    ],
+)
+def test_command_that_every_database_can_store_passes_and_is_stored(command):
     assert check_command(encode_command(command)) == command
+    memory, database = MemoryStateMachine(), DatabaseMachine("default")
+    memory.apply(7, encode_command(command))
+    apply(database, Entry(7, 1, encode_command(command)))
+    assert database.snapshot() == memory.snapshot()
 
 
 # -- halting

@@ -17,7 +17,13 @@ from raft_config.core.messages import (
 )
 from raft_config.core.state import Follower, Leader, Progress
 from raft_config.models import Member, Node
-from raft_config.state_machine import REMEMBERED_ENTRIES
+from raft_config.state_machine import (
+    REMEMBERED_ENTRIES,
+    CancelSchedule,
+    Command,
+    FireSchedule,
+    encode_command,
+)
 
 from ..core.build import entries
 from .helpers import AT, IS_SQLITE, put, state_of, statements, storage_of
@@ -175,6 +181,61 @@ def test_application_of_many_updates_takes_as_many_statements_as_of_one():
     assert storage.values()["X"].text == "4"
 
 
+SCHEDULE = [each for each in COMMITTED if each not in ("INSERT storedvalue", "INSERT change")]
+SCHEDULE.insert(-2, "INSERT scheduledchange")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (Command("r", {"X": "1"}, apply_at=5.0), SCHEDULE),
+        (
+            Command("r", {"X": "1"}, expires_at=5.0),
+            [
+                *COMMITTED[:2],
+                "SELECT scheduledchange",
+                *COMMITTED[2:5],
+                "INSERT scheduledchange",
+                *COMMITTED[5:],
+            ],
+        ),
+        (
+            CancelSchedule("r", 1),
+            [
+                *COMMITTED[:2],
+                "SELECT scheduledchange",
+                "SELECT answeredrequest",
+                "INSERT answeredrequest",
+                SAVE,
+            ],
+        ),
+    ],
+    ids=["apply_at", "expires_at", "cancel"],
+)
+def test_schedule_is_touched_by_those_commands_alone_that_are_about_it(command, expected):
+    storage = leader((Entry(1, 1), Entry(2, 1, encode_command(command))))
+    answer = received("b", AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1))
+    assert taken_by(storage, answer) == expected
+
+
+def test_making_many_scheduled_changes_takes_as_many_statements_as_one():
+    planned = [put("X", str(each), apply_at=5.0) for each in range(3)]
+    fired = [encode_command(FireSchedule.of(each, 5.0)) for each in (2, 3, 4)]
+    log = [Entry(1, 1), *(Entry(at, 1, each) for at, each in enumerate([*planned, *fired], 2))]
+    storage = leader(tuple(log))
+    for last in (4, 7):
+        answer = AppendEntriesResponse(1, success=True, match_index=last, prev_log_index=last - 1)
+        found = taken_by(storage, received("b", answer))
+    assert found == [
+        *COMMITTED[:2],
+        "SELECT scheduledchange",
+        *COMMITTED[2:5],
+        "DELETE scheduledchange",
+        *COMMITTED[5:],
+    ]
+    assert storage.values()["X"].index == 7
+
+
 def test_old_answers_and_old_history_are_forgotten_by_one_delete_each():
     storage = follower()
     first = REMEMBERED_ENTRIES + 1
@@ -222,6 +283,7 @@ def test_members_are_written_only_when_the_configuration_changes():
         lambda storage: storage.values(["X"]),
         lambda storage: storage.answer("r"),
         lambda storage: storage.result(1),
+        lambda storage: storage.due_times(5),
         lambda storage: storage.halted_by(),
         lambda storage: storage.log.term_at(1),
         lambda storage: storage.log.floor_of_term(1, 1),
