@@ -18,9 +18,12 @@ FIRED_AT_ONCE = 64
 class Firing:
     """What one process of a leader has to propose, and has proposed already."""
 
-    def __init__(self, pending: Callable[[int], Sequence[tuple[float, int]]]) -> None:
+    def __init__(
+        self, pending: Callable[[int], Sequence[tuple[float, int]]], *, at_once: int = FIRED_AT_ONCE
+    ) -> None:
         """`pending` gives the first so many scheduled changes: when each is due, and its id."""
         self._load = pending
+        self._at_once = min(at_once, FIRED_AT_ONCE)
         self._loaded_at = -1
         self._pending: Sequence[tuple[float, int]] = ()
         self._under_way = (-1, -1)
@@ -36,7 +39,7 @@ class Firing:
         if proposed_term == term and last_applied < index:
             return ()
         if self._loaded_at != last_applied:
-            self._pending = self._load(FIRED_AT_ONCE)
+            self._pending = self._load(self._at_once)
             self._loaded_at = last_applied
         return tuple(
             encode_command(FireSchedule.of(schedule_id, now))

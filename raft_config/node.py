@@ -106,7 +106,7 @@ class Node:
         self.transport = transport
         self.storage = DatabaseStorage(config.database, self._first_state)
         self.courier = Courier(transport, self._take_reply)
-        self._firing = Firing(self.storage.due_times)
+        self._firing = Firing(self.storage.due_times, at_once=config.timing.max_uncommitted_entries)
         self._pinger: ThreadPoolExecutor | None = None
         self._ping: Future[bool] | None = None
         self._failed_pings = 0

@@ -70,6 +70,11 @@ def test_later_term_does_not_wait_for_an_entry_that_may_be_lost():
     assert due(firing, term=3) == (COMMANDS[0],)
 
 
+def test_no_more_are_proposed_at_once_than_a_leader_may_have_under_way():
+    firing = Firing(Pending([(9.0, 3), (9.0, 4), (9.0, 5)]), at_once=2)
+    assert due(firing) == tuple(COMMANDS[:2])
+
+
 def test_every_leader_proposes_it_under_the_same_request_id():
     assert FireSchedule.of(3, 10.0).request_id == FireSchedule.of(3, 99.0).request_id == "fire-3"
 

@@ -1,4 +1,4 @@
-"""Clients of the simulated cluster: they read, write, compare-and-set, give up and try again.
+"""Clients of the simulated cluster: they read, write, plan, give up and try again.
 
 A client has one operation under way. It asks any node; a node that does not lead passes the
 request on, once. An answer can be lost; then the client asks another node under the same request
@@ -17,9 +17,10 @@ from raft_config.core.commit import Outcome, outcome_of
 from raft_config.core.effects import Accepted, Effect, ReadAborted, ReadConfirmed, Refusal, Refused
 from raft_config.core.events import Propose, Read
 from raft_config.memory import MemoryNode
-from raft_config.state_machine import Answer, Command, Value, encode_command
+from raft_config.state_machine import Answer, AnyCommand, Command, Value, encode_command
 
 from .linearizability import Operation
+from .plans import PLANNED, Plans
 from .world import SimNode, World
 
 MAX_ATTEMPTS = 6
@@ -66,6 +67,7 @@ class Clients:
         self.world = world
         self.keys = [f"K{number}" for number in range(world.knobs.keys)]
         self.history: list[Operation] = []
+        self.plans = Plans(world)
         self.seen: dict[tuple[int, str], tuple[Any, int]] = {}
         """What each client last saw of a key: value, and the index that set it."""
         self.under_way: list[Request] = []
@@ -83,7 +85,7 @@ class Clients:
             return
         rng = self.world.rng
         key = rng.choice(self.keys)
-        kind = rng.choice(("read", "read", "write", "write", "cas"))
+        kind = self.plans.draw(rng.choice(("read", "read", "write", "write", "cas")))
         request = self._make(client, kind, key)
         self.under_way.append(request)
         self._attempt(request)
@@ -91,24 +93,30 @@ class Clients:
     def _make(self, client: int, kind: str, key: str) -> Request:
         self._requests += 1
         request_id = f"{client}-{self._requests}"
-        command = Command(request_id)
+        command: AnyCommand = Command(request_id)
         argument: Any = None
-        if kind != "read":
+        if kind in PLANNED:
             self._written += 1
-            new = self._written if self.world.rng.random() < 0.9 else None
-            change = Command(
-                request_id,
-                values={} if new is None else {key: json.dumps(new)},
-                reset=(key,) if new is None else (),
-            )
-            if kind == "cas":
-                old, index = self.seen.get((client, key), (None, 0))
-                argument, command = (old, new), replace(change, expected={key: index})
-            else:
-                argument, command = new, change
+            seen = self.seen.get((client, key), (None, 0))
+            command, kind, argument = self.plans.make(kind, request_id, key, self._written, seen)
+        elif kind != "read":
+            command, argument = self._change(request_id, client, kind, key)
         return Request(
             client, request_id, kind, key, argument, encode_command(command), self.world.steps
         )
+
+    def _change(self, request_id: str, client: int, kind: str, key: str) -> tuple[AnyCommand, Any]:
+        self._written += 1
+        new = self._written if self.world.rng.random() < 0.9 else None
+        change = Command(
+            request_id,
+            values={} if new is None else {key: json.dumps(new)},
+            reset=(key,) if new is None else (),
+        )
+        if kind != "cas":
+            return change, new
+        old, index = self.seen.get((client, key), (None, 0))
+        return replace(change, expected={key: index}), (old, new)
 
     def _attempt(self, request: Request) -> None:
         rng = self.world.rng
@@ -135,19 +143,12 @@ class Clients:
         self.world.counts["retries"] += 1
         self._attempt(request)
 
-    def _finish(self, request: Request, result: Any, returned_at: int | None) -> None:
+    def _finish(
+        self, request: Request, result: Any, returned_at: int | None, index: int = 0
+    ) -> None:
         request.is_done = True
         self.under_way.remove(request)
-        self.history.append(
-            Operation(
-                key=request.key,
-                kind=request.kind,
-                argument=request.argument,
-                result=result,
-                invoked_at=request.invoked_at,
-                returned_at=returned_at,
-            )
-        )
+        self.history += self.plans.operations(request, result, returned_at, index)
         self.world.counts["unknown" if returned_at is None else request.kind + "s"] += 1
         self.world.schedule(self.world.rng.random() * 0.1, self._begin, request.client)
 
@@ -299,7 +300,7 @@ class Clients:
                 if took_effect and request.kind == "write":
                     index = answer.index if request.argument is not None else 0
                     self.seen[request.client, request.key] = (request.argument, index)
-                self._finish(request, took_effect, returned_at=self.world.steps)
+                self._finish(request, took_effect, returned_at=self.world.steps, index=answer.index)
 
         self._reply(arrive)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
-from raft_config import state_machine
 from raft_config.core import (
     commit,
     corridor,
@@ -29,6 +28,7 @@ from raft_config.core import (
 )
 from raft_config.core.configuration import Configuration
 from raft_config.memory import MemoryStorage
+from raft_config.state_machine import transition
 
 from .clients import Clients
 from .world import World
@@ -208,10 +208,35 @@ BUGS = [
     ),
     Bug(
         "retry applied twice",
-        state_machine.apply,
+        transition.apply,
         "first_answer is not None",
         "False",
         seeds=60,
+    ),
+    Bug(
+        "scheduled change still pending when it was made",
+        transition._fire,
+        "scheduled={planned.schedule_id: None, **changes.scheduled}",
+        "scheduled=changes.scheduled",
+    ),
+    Bug(
+        "end of a temporary change undoes a later one",
+        transition._still_wanted,
+        "== planned.guard",
+        "> 0",
+    ),
+    Bug(
+        "what is put back in place of a temporary value stays temporary",
+        transition._lasting_text,
+        "if end is not None and end.guard",
+        "if False",
+        paper_test="tests.core.test_schedules:test_two_temporary_changes_leave_what_was_lasting",
+    ),
+    Bug(
+        "cancelled change made all the same",
+        transition._cancel,
+        "scheduled={command.schedule_id: None}",
+        "scheduled={}",
     ),
     Bug(
         "membership change before the first commit",

@@ -42,9 +42,14 @@ class FailedSeedError(AssertionError):
         self.error = error
 
 
-def run_seed(seed: int, *, nodes: int = 3, steps: int = 2000) -> Report:
-    """Run one world for so many steps, let it heal, and judge it. Raises FailedSeedError."""
-    world = World(seed, nodes)
+def run_seed(
+    seed: int, *, nodes: int = 3, steps: int = 2000, schedules: bool | None = None
+) -> Report:
+    """Run one world for so many steps, let it heal, and judge it. Raises FailedSeedError.
+
+    Half the worlds have scheduled changes, unless `schedules` says which.
+    """
+    world = World(seed, nodes, schedules=schedules)
     clients = Clients(world)
     faults = Faults(world)
     try:
@@ -82,7 +87,9 @@ def _heal(world: World, clients: Clients, faults: Faults) -> None:
     equal_by = world.now + EQUAL_WITHIN_TIMEOUTS * timeout
     while not _are_equal(world):
         if world.now > equal_by:
-            raise BrokenInvariantError("Nodes are not equal after healing:" + _states(world))
+            raise BrokenInvariantError(
+                "Nodes are not equal, or changes not made, after healing:" + _states(world)
+            )
         world.run_step()
 
 
@@ -124,6 +131,8 @@ def _are_equal(world: World) -> bool:
     leader = world.leader()
     if leader is None or leader.node.state.last_applied != leader.node.state.last_log_index:
         return False
+    if leader.overdue:
+        return False
     wanted = leader.node.state.last_applied
     return all(sim.node.state.last_applied == wanted for sim in _live_members(world, leader))
 
@@ -148,7 +157,7 @@ def _judge(world: World, clients: Clients) -> None:
         require(
             machine.snapshot() == replayed.snapshot(), "Values differ from a replay", sim.node_id
         )
-    history = list(clients.history)
+    history = [*clients.history, *clients.plans.pending.values()]
     for number, key in enumerate(clients.keys):
         value = replayed.values.get(key)
         final = int(value.text) if value else None

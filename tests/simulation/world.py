@@ -14,11 +14,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from raft_config.core.effects import Compact, Effect, RoleChanged, StoreChunk
-from raft_config.core.events import AllowLeadership, Event, Receive, Tick
+from raft_config.core.effects import Accepted, Compact, Effect, RoleChanged, StoreChunk
+from raft_config.core.events import AllowLeadership, Event, Propose, Receive, Tick
 from raft_config.core.messages import Envelope
 from raft_config.core.raft import next_deadline
 from raft_config.core.state import NodeState
+from raft_config.firing import Firing
 from raft_config.memory import MemoryNode, MemoryStateMachine, MemoryStorage
 from raft_config.state_machine import Answer
 
@@ -92,6 +93,22 @@ class SimNode:
         self.storage = SimStorage(self.node.state, self.node.storage.machine)
         self.node.storage = self.storage
         self.storage.send_early = self.node._send
+        self.start_firing()
+
+    def start_firing(self) -> None:
+        """A new process knows nothing of what the one before has proposed."""
+        self.firing = Firing(
+            self._due_times, at_once=self.world.knobs.settings.max_uncommitted_entries
+        )
+
+    def _due_times(self, limit: int) -> list[tuple[float, int]]:
+        scheduled = self.node.storage.machine.scheduled.values()  # type: ignore[attr-defined]
+        return sorted((each.apply_at, each.schedule_id) for each in scheduled)[:limit]
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a scheduled change should have been made by now."""
+        return any(apply_at <= self.now for apply_at, _ in self._due_times(1))
 
     @property
     def now(self) -> float:
@@ -111,9 +128,13 @@ class SimNode:
 class World:
     """All nodes of one seed, and the queue of what will happen to them."""
 
-    def __init__(self, seed: int, node_count: int) -> None:
+    def __init__(self, seed: int, node_count: int, *, schedules: bool | None = None) -> None:
         self.rng = random.Random(seed)
         self.seed = seed
+        # Dice of their own: without scheduled changes, a seed's history is what it always was.
+        self.schedule_rng = random.Random(-1 - seed)
+        drawn = self.schedule_rng.random() < 0.5
+        self.has_schedules = drawn if schedules is None else schedules
         self.knobs: Knobs = draw_knobs(self.rng)
         self.now = 0.0
         self.steps = 0
@@ -211,6 +232,7 @@ class World:
         self.invariants.check_crash(before, sim.node.state)
         sim.is_up = False
         sim.boots = self.steps
+        sim.start_firing()
         self.counts["power cuts"] += 1
         self.note(sim.node_id, "power cut")
         self.schedule(self.rng.uniform(0.05, 5.0), self.switch_on, sim)
@@ -238,6 +260,7 @@ class World:
             self.schedule(sim.paused_until - self.now, self._tick, sim)
             return
         self.handle(sim, Tick())
+        self._fire(sim)
         due = (next_deadline(sim.node.state) - sim.now) / sim.clock_rate
         gap = min(max(due, 0.001), self.knobs.tick_gap_seconds)
         if not self.is_calm:
@@ -246,6 +269,19 @@ class World:
             if self.rng.random() < self.knobs.double_tick:
                 self.schedule(gap, self._extra_tick, sim)
         self.schedule(gap, self._tick, sim)
+
+    def _fire(self, sim: SimNode) -> None:
+        """What a leader's driver does besides ticking."""
+        state = sim.node.state
+        if not (sim.is_up and state.is_leader):
+            return
+        commands = sim.firing.due(sim.now, last_applied=state.last_applied, term=state.current_term)
+        if not commands:
+            return
+        for effect in self.handle(sim, Propose(commands)):
+            if isinstance(effect, Accepted):
+                self.counts["fired"] += len(commands)
+                sim.firing.note_proposed(effect.term, effect.index + len(commands) - 1)
 
     def _extra_tick(self, sim: SimNode) -> None:
         if self.is_current(sim) and sim.is_up and self.now >= sim.paused_until:
