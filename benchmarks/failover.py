@@ -6,16 +6,17 @@ import argparse
 import statistics
 import time
 
-from .nodes import running, wait_for
+from .nodes import PROFILES, running, wait_for
 
 
 def main() -> None:
     """Kill the leader so many times, and print the times to the next write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--profile", choices=PROFILES, default="default")
     options = parser.parse_args()
     times = []
-    with running() as nodes:
+    with running(settings_module=PROFILES[options.profile]) as nodes:
         for number in range(options.kills):
             wait_for(lambda: nodes.leader() is not None and nodes.are_level())
             leader = nodes.leader()

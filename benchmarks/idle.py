@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from .nodes import Nodes, running
+from .nodes import PROFILES, Nodes, running
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -16,8 +16,9 @@ def main() -> None:
     """Print a row for each node, and whether a leader was lost meanwhile."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--profile", choices=PROFILES, default="default")
     options = parser.parse_args()
-    with running() as nodes:
+    with running(settings_module=PROFILES[options.profile]) as nodes:
         leader, term = nodes.leader(), nodes.agents["a"].ask()["term"]
         before = measure(nodes)
         time.sleep(options.seconds)

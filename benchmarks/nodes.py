@@ -22,6 +22,9 @@ from demo_site.cluster import Cluster, Node
 
 START_SECONDS = 60.0
 
+PROFILES = {"default": "demo_site.settings", "fast": "benchmarks.fast_settings"}
+"""How soon an election begins, by the settings module that says it."""
+
 
 @dataclass(frozen=True)
 class MeasuredCluster(Cluster):

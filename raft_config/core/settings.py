@@ -19,7 +19,7 @@ class RaftSettings:
     """Durations in seconds, sizes in bytes. Raises ConfigurationError, which names the setting."""
 
     heartbeat_interval_seconds: float = 0.2
-    election_timeout_seconds: float = 1.0
+    election_timeout_seconds: float = 0.8
     """The least time a follower waits without a leader; each wait is up to twice as long."""
     append_retry_seconds: float = 0.5
     """How long a leader waits for the answer to a batch before it sends it again."""

@@ -83,7 +83,8 @@ def test_listener_learns_of_each_change():
 
 def test_tick_returns_the_instant_of_the_next_one():
     network = MemoryNetwork()
-    node = MemoryNode("a", network, members="ab", jitter=lambda: 0.5)
+    timing = RaftSettings(election_timeout_seconds=1.0)
+    node = MemoryNode("a", network, members="ab", settings=timing, jitter=lambda: 0.5)
     assert node.tick() == 0.5
     network.now = 0.5
     assert node.tick() == 2.0
