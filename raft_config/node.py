@@ -59,6 +59,7 @@ from .exceptions import (
     NotLeaderError,
     OutcomeUnknownError,
     RaftConfigError,
+    StateMachineError,
     UnavailableError,
     UnsupportedCommandError,
 )
@@ -145,7 +146,12 @@ class Node:
 
     def receive(self, envelope: Envelope) -> Envelope:
         """Take a peer's request in; what is returned may be sent, it rests on what is committed."""
-        _, effects = self._take(Receive(envelope))
+        try:
+            _, effects = self._take(Receive(envelope))
+        except StateMachineError as error:
+            # A newer release's snapshot. Nothing of it was kept, and it will come again.
+            self.storage.halt(str(error))
+            raise
         reply = next((each for each in effects if isinstance(each, Reply)), None)
         if reply is None:
             raise InvalidCommandError("This is the answer to a message, not a message to answer.")

@@ -10,6 +10,7 @@ back a vote that was already promised. The node's own transaction is over when a
     sender no member            404      sender was removed     410      (propose and read_index)
     not leader, entry lost, change of members refused           409
     command refused             422      leader busy            503      outcome unknown     504
+    of a newer release          501
     our own fault               500      a fixed text; the log says what happened
 
 Messages of Raft are taken from strangers too, and answered with 200: a follower that lags does not

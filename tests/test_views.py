@@ -29,6 +29,7 @@ from raft_config.exceptions import (
     OutcomeUnknownError,
     PeerUnavailableError,
     UnavailableError,
+    UnknownCommandError,
     UnsupportedCommandError,
 )
 from raft_config.transport import wire
@@ -408,6 +409,7 @@ def test_djangos_limit_for_forms_does_not_refuse_a_batch(node):
         (UnavailableError("busy"), 503, {}),
         (OutcomeUnknownError("r1"), 504, {"request_id": "r1"}),
         (PeerUnavailableError("down"), 502, {}),
+        (UnknownCommandError("snapshot format 2"), 501, {}),
     ],
     ids=lambda each: type(each).__name__,
 )

@@ -185,7 +185,7 @@ def news(before: NodeState, after: NodeState) -> list[Effect]:
         found.append(RoleChanged(after.role.name, after.current_term))
     if after.leader_id != before.leader_id:
         found.append(LeaderChanged(after.leader_id, after.current_term))
-    if after.configuration is not before.configuration:
+    if after.configuration != before.configuration:
         found.append(MembershipChanged(after.configuration))
     return found
 

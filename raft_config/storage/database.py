@@ -81,6 +81,13 @@ class DatabaseStorage:
                 pass  # rolled back, and nothing was sent: the same step again, durably
         return perform(flush=True)
 
+    def halt(self, reason: str) -> None:
+        """Note why this release cannot take in what the cluster has agreed on."""
+        with transaction.atomic(using=self.alias, durable=True):
+            stored = self._begin(will_flush=True)
+            stored.note_halt(reason)
+            stored.save(stored.state, stored.state, ())
+
     def _begin(self, *, will_flush: bool) -> Transaction:
         # Before anything else is read: two workers must never answer from the same vote (§2.1).
         row = self._row.lock()

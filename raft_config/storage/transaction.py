@@ -80,7 +80,7 @@ class Transaction:
             count, problem = self._machine.apply(entries)
             size += sum(len(entry.command) for entry in entries[:count])
             applied += count
-            self._note_halt(f"Entry {applied + 1}: {problem}" if problem else "")
+            self.note_halt(f"Entry {applied + 1}: {problem}" if problem else "")
             if problem:
                 break
         return Applied(applied, size)
@@ -104,7 +104,8 @@ class Transaction:
         if not self._will_flush:
             raise DurabilityNeededError
 
-    def _note_halt(self, reason: str) -> None:
+    def note_halt(self, reason: str) -> None:
+        """Store why this release cannot go on, and tell it once; "" when it can."""
         if reason == self._halted_by:
             return
         self._halted_by = self._columns["halted_by"] = reason
@@ -128,7 +129,7 @@ class Transaction:
             raise InvariantViolatedError("The snapshot received is not the one that was sent.")
         self._machine.restore(data)
         self._set_base(self.log.install(meta))
-        self._note_halt("")
+        self.note_halt("")
 
     def _set_base(self, base: tuple[int, int]) -> None:
         self._columns["base_index"], self._columns["base_term"] = base

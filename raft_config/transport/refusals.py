@@ -19,6 +19,7 @@ from ..exceptions import (
     PeerRejectedError,
     PeerUnavailableError,
     RaftConfigError,
+    StateMachineError,
 )
 from .strict import Reader, identifier, integer, load_json, or_none, text
 from .wire import dump_json
@@ -48,6 +49,8 @@ def reply_for(error: Exception) -> tuple[int, bytes] | None:
         status = error.http_status
     elif isinstance(error, PeerError):
         status = HTTPStatus.BAD_GATEWAY
+    elif isinstance(error, StateMachineError):
+        status = HTTPStatus.NOT_IMPLEMENTED
     else:
         return None
     return status, dump_json({"error": name, "detail": str(error)[:MAX_DETAIL], **facts})
