@@ -65,6 +65,7 @@ from .exceptions import (
 )
 from .firing import Firing
 from .storage import DatabaseStorage, check_command
+from .storage.durability import is_likely_durable
 from .transport.client import transport_for
 from .transport.courier import Courier, Transport
 from .version_file import version_file_of
@@ -332,14 +333,14 @@ class Node:
 
     # -- the corridor
 
-    def _take(self, event: Event, *, likely_durable: bool = True) -> tuple[NodeState, list[Effect]]:
+    def _take(self, event: Event) -> tuple[NodeState, list[Effect]]:
         """Step, save and commit; then send."""
         before, after, effects = self.storage.perform(
             event,
             settings=self.config.timing,
             now=self.clock(),
             jitter=self.jitter(),
-            likely_durable=likely_durable and not isinstance(event, (Tick, Read)),
+            likely_durable=is_likely_durable(event),
         )
         if after.last_applied != before.last_applied:
             version_file_of(self.config).publish(after.last_applied)
@@ -350,7 +351,7 @@ class Node:
     def _take_reply(self, envelope: Envelope) -> None:
         """Step what a peer answered; on the courier's thread, which has a connection of its own."""
         try:
-            self._take(Receive(envelope), likely_durable=False)
+            self._take(Receive(envelope))
         finally:
             connection = connections[self.config.database]
             connection.close_at = None  # CONN_MAX_AGE is for requests; this thread has none

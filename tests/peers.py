@@ -119,9 +119,11 @@ def elect(node):
 
     def has_settled():
         state = node.state
+        up = URLS.keys() - node.transport.down - {node.node_id}
         known = {each.node_id for each in state.configuration.members if each.incarnation}
-        is_level = state.commit_index == state.last_log_index
-        return is_level and known >= URLS.keys() - node.transport.down
+        stored = {each: state.role.progress[each].match_index for each in up}
+        levels = {state.commit_index, *stored.values()}
+        return levels == {state.last_log_index} and known >= up
 
     eventually(leads)
     eventually(has_settled)

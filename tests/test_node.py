@@ -1,29 +1,68 @@
 """A node at work on its database, among peers that answer as each test says."""
 
+import json
+import logging
 import threading
+import time
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connection, connections
 from django.test import override_settings
 
+from raft_config import signals
+from raft_config.conf import get_config
 from raft_config.core import messages
-from raft_config.core.events import Receive
-from raft_config.exceptions import NotLeaderError, UnavailableError
+from raft_config.core.configuration import Configuration, Member
+from raft_config.core.effects import (
+    LeaderChanged,
+    MembershipChanged,
+    PeerRejected,
+    Refusal,
+    Refused,
+    Removed,
+    RoleChanged,
+)
+from raft_config.core.events import AllowLeadership, Propose, Receive, Remove, Tick
+from raft_config.core.log import Entry, SnapshotMeta
+from raft_config.exceptions import (
+    EntryLostError,
+    InvalidCommandError,
+    InvariantViolatedError,
+    MembershipError,
+    NotLeaderError,
+    OutcomeUnknownError,
+    PeerUnavailableError,
+    UnavailableError,
+    UnknownCommandError,
+    UnsupportedCommandError,
+)
+from raft_config.node import announce, error_for, get_node
+from raft_config.storage.transaction import digest_of
+from raft_config.version_file import version_file_of
 
-from .peers import SECRETS, URLS, Peers, elect, eventually, from_peer, make_node, reply_to
+from .peers import (
+    SECRETS,
+    URLS,
+    Peers,
+    append,
+    consent,
+    elect,
+    eventually,
+    from_peer,
+    make_node,
+    put,
+    reply_to,
+)
+from .storage.helpers import at_commit, statements
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+CLUSTER = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "APPEND_RETRY_SECONDS": 0.2}
 
 
 @pytest.fixture(autouse=True)
 def raft_settings(tmp_path):
-    config = {
-        "NODE_ID": "a",
-        "PEERS": URLS,
-        "SECRETS": SECRETS,
-        "VERSION_FILE": tmp_path / "version",
-    }
-    with override_settings(RAFT_CONFIG=config):
+    with override_settings(RAFT_CONFIG={**CLUSTER, "VERSION_FILE": tmp_path / "version"}):
         yield
 
 
@@ -57,6 +96,13 @@ def leader(node):
     return node
 
 
+def silence():
+    """Peers of another process, of which none answers."""
+    found = Peers()
+    found.down = {"b", "c"}
+    return found
+
+
 def in_thread(function):
     """Start it in a thread of its own; call what is returned for what it gave or raised."""
     found = []
@@ -80,20 +126,351 @@ def in_thread(function):
     return result
 
 
+# -- taking messages in
+
+
+def test_first_state_knows_the_members_and_waits_for_a_leader(node):
+    state = node.state
+    assert (state.role.name, state.current_term) == ("follower", 0)
+    assert {each.node_id: each.address for each in state.configuration.members} == URLS
+    assert node.clock() < state.role.election_deadline <= node.clock() + 2 * 0.8
+
+
+def test_every_process_of_a_node_has_the_same_incarnation(make):
+    assert make().incarnation == make().incarnation != ""
+
+
+def test_message_is_answered_by_what_is_stored(node):
+    reply = node.receive(from_peer(node, messages.RequestVote(3, 0, 0)))
+    assert reply.message == messages.RequestVoteResponse(3, vote_granted=True)
+    assert (node.state.current_term, node.state.voted_for) == (3, "b")
+
+
+def test_answer_is_not_answered(node):
+    with pytest.raises(InvalidCommandError, match="not a message to answer"):
+        node.receive(from_peer(node, messages.RequestVoteResponse(1, vote_granted=True)))
+
+
+def test_nothing_is_sent_before_the_commit(node, peers):
+    """What is sent promises what is stored (DESIGN §2.5)."""
+    node.state  # noqa: B018 - make the row
+    sent_at_commit = []
+    node.clock.skipped += 10.0
+    with at_commit(lambda: sent_at_commit.append(len(peers.sent))):
+        node.take(Tick())
+    eventually(lambda: len(peers.sent) >= 2)
+    assert sent_at_commit[0] == 0
+
+
+def test_nothing_is_sent_when_the_commit_fails(node, peers):
+    node.state  # noqa: B018 - make the row
+
+    def fail():
+        raise OperationalError("disk full")
+
+    node.clock.skipped += 10.0
+    with at_commit(fail), pytest.raises(OperationalError, match="disk full"):
+        node.take(Tick())
+    assert peers.sent == []
+    assert node.state.role.name == "follower"
+
+
+def newer_snapshot():
+    data = json.dumps({"format": 99}).encode()
+    meta = SnapshotMeta(5, 1, Configuration(tuple(map(Member, "abc"))), len(data), digest_of(data))
+    return messages.InstallSnapshot(1, meta, 0, data)
+
+
+def test_snapshot_of_a_newer_release_halts_the_node_and_is_told_once(node, caplog):
+    for _ in range(3):
+        with pytest.raises(UnknownCommandError, match="Upgrade this node"):
+            node.receive(from_peer(node, newer_snapshot()))
+    assert "snapshot format 99" in node.storage.halted_by()
+    told = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert len(told) == 1
+    assert (node.state.last_log_index, node.state.snapshot_index) == (0, 0)
+
+
+# -- the passage of time
+
+
+def test_tick_before_the_deadline_only_looks(node):
+    due = node.tick()
+    with statements() as found:
+        assert node.tick() == due == node.state.role.election_deadline
+    assert found.count("SELECT node") == len(found)
+
+
+def test_tick_after_the_deadline_campaigns(node):
+    node.tick()
+    node.clock.skipped += 10.0
+    node.tick()
+    assert node.state.role.name == "pre_candidate"
+
+
+def test_deadline_of_a_clock_that_was_put_back_does_not_postpone_an_election(node):
+    node.tick()
+    node.clock.skipped -= 3600.0
+    node.tick()
+    assert node.state.role.name == "pre_candidate"
+
+
+def test_tick_tells_what_a_process_applied_that_died_before_it_could_tell(leader):
+    file = version_file_of(get_config())
+    file.publish(0)
+    leader.tick()
+    assert file.words[1] == leader.state.last_applied > 0
+
+
+def test_run_for_ticks_when_something_is_due_and_ends_in_time(leader, peers):
+    peers.sent.clear()
+    begun_at = time.monotonic()
+    leader.run_for(0.7)
+    assert time.monotonic() - begun_at >= 0.6
+    heartbeats = [each for each, _ in peers.sent if each.recipient == "b"]
+    assert 2 <= len(heartbeats) <= 6
+
+
+# -- proposals
+
+
+def test_proposal_returns_once_it_is_applied_here(leader):
+    accepted = leader.propose([put("X", "1"), put("Y", "2")], timeout_seconds=20)
+    assert {name: each.text for name, each in leader.storage.values().items()} == {
+        "X": "1",
+        "Y": "2",
+    }
+    assert leader.state.last_applied == accepted.index + 1
+    assert version_file_of(get_config()).words[1] == accepted.index + 1
+
+
+def test_proposal_that_another_process_commits_returns_as_well(leader, make):
+    waiting = make(silence(), clock=leader.clock)
+    wait = in_thread(lambda: waiting.propose([put("X", "1")], timeout_seconds=20))
+    eventually(lambda: waiting.transport.sent)
+    leader.clock.skipped += 0.25  # the first process's batch is given up
+    eventually(lambda: leader.tick() and leader.storage.values())
+    assert wait().index == leader.state.last_applied
+
+
+def test_proposal_on_a_follower_names_the_leader(node):
+    node.receive(from_peer(node, append(1)))
+    with pytest.raises(NotLeaderError, match="b leads term 1"):
+        node.propose([put("X", "1")], timeout_seconds=1)
+
+
+def test_command_that_no_node_could_apply_never_reaches_the_log(leader):
+    before = leader.state.last_log_index
+    for command in (b"{", b"\xff", json.dumps({"kind": "rename"}).encode()):
+        with pytest.raises((InvalidCommandError, UnknownCommandError)):
+            leader.propose([command], timeout_seconds=1)
+    with pytest.raises(InvalidCommandError, match="larger than"):
+        leader.propose([put("X", "x" * 300_000, "r")], timeout_seconds=1)
+    with pytest.raises(InvalidCommandError, match="no command"):
+        leader.propose([], timeout_seconds=1)
+    assert leader.state.last_log_index == before
+
+
+def test_command_that_a_member_does_not_know_yet_says_which_version_it_needs(leader):
+    with pytest.raises(UnsupportedCommandError) as caught:
+        leader._ask(Propose((put("X", "1"),), version=9))
+    assert (caught.value.needed, caught.value.agreed) == (9, 1)
+
+
+def test_proposal_without_a_majority_has_an_unknown_outcome(leader, peers):
+    peers.down = {"b", "c"}
+    with pytest.raises(OutcomeUnknownError, match="at index"):
+        leader.propose([put("X", "1")], timeout_seconds=0.05)
+    assert leader.storage.values() == {}
+
+
+def test_proposal_that_another_leader_replaced_is_lost_for_certain(leader, peers):
+    peers.down = {"b", "c"}
+    last = leader.state.last_log_index
+    wait = in_thread(lambda: leader.propose([put("X", "1")], timeout_seconds=20))
+    eventually(lambda: leader.state.last_log_index > last)
+    term, previous = leader.state.current_term, (last, leader.storage.log.term_at(last))
+    other = append(
+        term + 1, Entry(last + 1, term + 1, put("X", "2")), previous=previous, commit=last + 1
+    )
+    leader.receive(from_peer(leader, other))
+    found = wait()
+    assert isinstance(found, EntryLostError)
+    assert (found.index, found.term) == (last + 1, term)
+
+
+def test_wait_ends_with_an_unknown_outcome_once_the_entry_is_compacted(leader):
+    for number in range(2):
+        leader.propose([put("X", str(number))], timeout_seconds=20)
+    with override_settings(RAFT_CONFIG={**CLUSTER, "TRAILING_ENTRIES": 0}):
+        short = make_node(Peers(), leader.clock)
+        try:
+            from raft_config.core.events import TakeSnapshot  # noqa: PLC0415
+
+            short.take(TakeSnapshot())
+            with pytest.raises(OutcomeUnknownError):
+                short.wait_applied(1, 1, timeout_seconds=20)
+        finally:
+            short.close()
+
+
+def test_waiting_for_an_index_ends_when_another_process_applies_it(node, make):
+    assert node.wait_until_applied(0, timeout_seconds=0)
+    assert not node.wait_until_applied(1, timeout_seconds=0.02)
+    other = make()
+    wait = in_thread(lambda: node.wait_until_applied(1, timeout_seconds=20))
+    other.receive(from_peer(other, append(1, Entry(1, 1), commit=1)))
+    assert wait() is True
+
+
+def test_something_that_is_neither_accepted_nor_refused_is_our_fault(node):
+    with pytest.raises(InvariantViolatedError, match="neither"):
+        node._ask(AllowLeadership(allowed=True))
+
+
+REFUSALS = [
+    (Refusal.NOT_LEADER, NotLeaderError),
+    (Refusal.OVERLOADED, UnavailableError),
+    (Refusal.TRANSFERRING, UnavailableError),
+    (Refusal.CHANGE_PENDING, UnavailableError),
+    (Refusal.TOO_LARGE, InvalidCommandError),
+    (Refusal.EMPTY, InvalidCommandError),
+    (Refusal.LAST_VOTER, MembershipError),
+    (Refusal.UNKNOWN_MEMBER, MembershipError),
+]
+
+
+@pytest.mark.parametrize(("refusal", "error"), REFUSALS)
+def test_refusal_becomes_the_error_that_says_what_to_do(node, refusal, error):
+    found = error_for(Refused(refusal, "b"), node.state)
+    assert type(found) is error
+    assert refusal.value in str(found) or isinstance(found, NotLeaderError)
+
+
+# -- a node alone
+
+
+@pytest.fixture
+def alone(tmp_path):
+    with override_settings(RAFT_CONFIG={"NODE_ID": "a", "VERSION_FILE": tmp_path / "alone"}):
+        node = make_node(Peers())
+        yield node
+        node.close()
+
+
+def test_node_alone_elects_itself_on_first_use_and_commits(alone):
+    alone.propose([put("X", "1")], timeout_seconds=20)
+    assert alone.state.is_leader
+    assert alone.storage.values()["X"].text == "1"
+    assert alone.transport.sent == []
+
+
+def test_node_alone_answers_a_linearizable_read_on_first_use(alone):
+    assert alone.read_index(timeout_seconds=20) == alone.state.last_applied
+
+
+def test_node_alone_does_not_ask_whether_it_is_reachable(alone):
+    alone.check_reachability()
+    assert alone.transport.calls == []
+
+
+# -- members
+
+
+def test_newcomer_becomes_a_member(leader):
+    leader.transport.answers["ping"] = lambda **_: {"term": 0}
+    leader.join("d", "http://d.test/raft", "life of d")
+    member = leader.state.configuration.by_id["d"]
+    assert (member.address, member.incarnation) == ("http://d.test/raft", "life of d")
+    assert leader.address_of("d") == "http://d.test/raft"
+
+
+def test_member_that_joins_again_changes_nothing(leader):
+    leader.join("d", "http://d.test/raft", "life of d")
+    before = leader.state.last_log_index
+    assert leader.join("d", "http://d.test/raft", "life of d") is None
+    assert leader.state.configuration.by_id["d"].incarnation == "life of d"
+    assert leader.state.last_log_index - before in (0, 1)  # at most its promotion
+
+
+def test_member_with_another_database_is_refused(leader):
+    with pytest.raises(MembershipError, match="Remove it first"):
+        leader.join("b", URLS["b"], "another life")
+
+
+def test_change_of_members_returns_once_it_is_applied(leader):
+    accepted = leader.change_members(Remove("c"), timeout_seconds=20)
+    assert leader.state.last_applied >= accepted.index
+    assert set(leader.state.configuration.by_id) == {"a", "b"}
+
+
+def test_address_of_a_stranger_is_what_the_settings_say_or_nothing(node, tmp_path):
+    assert node.address_of("b") == URLS["b"]
+    assert node.address_of("z") == ""
+
+
+# -- reachability (DESIGN §2.10)
+
+
+def look(node, peers, times):
+    """Let the node's driver look so often whether its own URL answers."""
+    for _ in range(times):
+        asked = len(peers.calls)
+        node.clock.skipped += 2.5
+        node.check_reachability()
+        eventually(lambda asked=asked: len(peers.calls) > asked)
+        eventually(node._ping.done)
+        node.check_reachability()
+
+
+def test_node_that_its_own_url_does_not_answer_may_not_lead_until_it_does(node, peers, caplog):
+    peers.down = {"a"}
+    look(node, peers, 1)
+    assert node.state.may_lead
+    look(node, peers, 1)
+    assert not node.state.may_lead
+    node.clock.skipped += 10.0
+    node.tick()
+    assert node.state.role.name == "follower"
+    peers.down = set()
+    look(node, peers, 1)
+    assert node.state.may_lead
+    assert "does not answer" in caplog.text
+    assert "answers again" in caplog.text
+
+
+def test_leader_that_its_own_url_does_not_answer_steps_down(leader, peers):
+    peers.down = {"a"}
+    for _ in range(2):
+        look(leader, peers, 1)
+    assert not leader.state.is_leader
+
+
+def test_web_tier_that_hangs_does_not_hold_up_the_driver(node, peers):
+    released = threading.Event()
+    peers.answers["ping"] = lambda **_: released.wait(20) and {"term": 0}
+    begun_at = time.monotonic()
+    for _ in range(3):
+        node.clock.skipped += 5.0
+        node.check_reachability()
+    took = time.monotonic() - begun_at
+    released.set()
+    assert took < 15
+    assert len(peers.calls) == 1
+
+
 # -- linearizable reads
 
 
 def test_read_stands_at_the_last_index_once_a_majority_has_answered(leader):
-    assert leader.read_index(timeout_seconds=5) == leader.state.last_log_index
+    assert leader.read_index(timeout_seconds=20) == leader.state.last_log_index
 
 
 def test_read_is_confirmed_by_a_round_that_another_process_completes(leader, make):
     """Each process steps the answers to what it has sent; the row tells the others."""
-    silent = Peers()
-    silent.down = {"b", "c"}
-    waiting = make(silent)
+    waiting = make(silence(), clock=leader.clock)
     wait = in_thread(lambda: waiting.read_index(timeout_seconds=20))
-    eventually(lambda: silent.sent)
+    eventually(lambda: waiting.transport.sent)
     leader.clock.skipped += 0.3
     leader.tick()
     assert wait() == leader.state.last_log_index
@@ -105,19 +482,158 @@ def test_read_without_a_majority_is_unavailable(leader, peers):
         leader.read_index(timeout_seconds=0.05)
 
 
-def test_read_fails_at_once_when_leadership_is_lost(leader, make, peers):
-    silent = Peers()
-    silent.down = {"b", "c"}
-    waiting = make(silent)
+def test_read_fails_at_once_when_leadership_is_lost(leader, make):
+    waiting = make(silence(), clock=leader.clock)
     wait = in_thread(lambda: waiting.read_index(timeout_seconds=60))
-    eventually(lambda: silent.sent)
-    envelope, _ = silent.sent[-1]
+    eventually(lambda: waiting.transport.sent)
+    envelope, _ = waiting.transport.sent[-1]
     deposed = messages.AppendEntriesResponse(leader.state.current_term + 1, success=False)
     leader.take(Receive(reply_to(envelope, deposed)))
     assert isinstance(wait(), NotLeaderError)
 
 
 def test_read_on_a_follower_names_the_leader(node):
-    node.receive(from_peer(node, messages.AppendEntries(1, 0, 0, (), 0)))
+    node.receive(from_peer(node, append(1)))
     with pytest.raises(NotLeaderError, match="b leads"):
         node.read_index(timeout_seconds=5)
+
+
+# -- what an event costs
+
+
+def framed_by(call):
+    """The statements that a call takes, and whether its commit was flushed."""
+    with statements() as found:
+        call()
+    is_relaxed = any("NORMAL" in each or "OFF" in each for each in found.frame)
+    return list(found), not is_relaxed
+
+
+def test_heartbeat_on_a_follower_is_one_update_without_a_flush(node):
+    node.receive(from_peer(node, append(1)))
+    heartbeat = from_peer(node, append(1))
+    assert framed_by(lambda: node.receive(heartbeat)) == (["SELECT node", "UPDATE node"], False)
+
+
+def test_heartbeat_on_the_leader_is_one_update_without_a_flush(leader):
+    leader.clock.skipped += 0.3
+    event = Tick()
+    assert framed_by(lambda: leader.take(event)) == (["SELECT node", "UPDATE node"], False)
+
+
+DURABLE = [
+    (messages.RequestVote(5, 9, 1, transfer=True), ["SELECT node", "UPDATE node"]),
+    (append(5, Entry(1, 5)), ["SELECT node", "INSERT logentry", "UPDATE node"]),
+    (messages.TimeoutNow(1), ["SELECT node", "UPDATE node"]),
+]
+
+
+@pytest.mark.parametrize(("message", "expected"), DURABLE)
+def test_what_promises_is_flushed_and_stepped_once(node, message, expected):
+    node.receive(from_peer(node, append(1)))
+    envelope = from_peer(node, message)
+    assert framed_by(lambda: node.receive(envelope)) == (expected, True)
+
+
+def test_thread_that_steps_replies_keeps_its_connection(leader):
+    """Opening one for each reply took longer than stepping it."""
+    opened = []
+
+    def note(**_):
+        opened.append(threading.current_thread().name)
+
+    from django.db.backends.signals import connection_created  # noqa: PLC0415
+
+    connection_created.connect(note)
+    try:
+        for number in range(3):
+            leader.propose([put("X", str(number))], timeout_seconds=20)
+    finally:
+        connection_created.disconnect(note)
+    assert opened.count("raft-step") == 0
+
+
+def test_thread_that_steps_replies_gets_a_new_connection_after_a_failure(leader):
+    def break_connection():
+        raise OperationalError("gone")
+
+    envelope = from_peer(leader, consent(append(1)))
+    with at_commit(break_connection), pytest.raises(OperationalError, match="gone"):
+        leader._take_reply(envelope)
+    leader._take_reply(envelope)
+    assert connection.is_usable()
+
+
+# -- news
+
+
+NEWS = [
+    (RoleChanged("leader", 3), signals.role_changed, {"role": "leader", "term": 3}),
+    (LeaderChanged("b", 3), signals.leader_changed, {"leader_id": "b", "term": 3}),
+    (LeaderChanged(None, 3), signals.leader_changed, {"leader_id": None, "term": 3}),
+    (
+        MembershipChanged(Configuration((Member("a"),))),
+        signals.membership_changed,
+        {"configuration": Configuration((Member("a"),))},
+    ),
+]
+
+
+@pytest.mark.parametrize(("effect", "signal", "facts"), NEWS)
+def test_news_reach_the_listeners_and_the_log(effect, signal, facts, caplog):
+    heard = []
+
+    def listen(**values):
+        heard.append({name: values[name] for name in facts})
+
+    signal.connect(listen)
+    try:
+        with caplog.at_level(logging.INFO, "raft_config"):
+            announce("a", effect)
+    finally:
+        signal.disconnect(listen)
+    assert heard == [facts]
+    assert len(caplog.records) == 1
+
+
+def test_listener_that_fails_does_not_stop_the_node(node):
+    def fail(**_):
+        raise ValueError("of the project")
+
+    signals.leader_changed.connect(fail)
+    try:
+        node.receive(from_peer(node, append(1)))
+    finally:
+        signals.leader_changed.disconnect(fail)
+    assert node.state.leader_id == "b"
+
+
+@pytest.mark.parametrize("effect", [PeerRejected("b", "i"), Removed("b")])
+def test_what_an_operator_must_mend_is_a_warning(effect, caplog):
+    announce("a", effect)
+    assert [each.levelno for each in caplog.records] == [logging.WARNING]
+
+
+def test_role_in_between_is_no_news_for_an_operator(caplog):
+    with caplog.at_level(logging.INFO, "raft_config"):
+        announce("a", RoleChanged("pre_candidate", 3))
+    assert caplog.records == []
+
+
+# -- the one of this process
+
+
+def test_process_has_one_node_until_its_settings_change(tmp_path):
+    first = get_node()
+    assert get_node() is first
+    with override_settings(RAFT_CONFIG={**CLUSTER, "VERSION_FILE": tmp_path / "other"}):
+        assert get_node() is not first
+
+
+def test_peer_that_is_down_is_no_error(node, peers):
+    peers.down = {"b", "c"}
+    with pytest.raises(PeerUnavailableError):
+        peers.send(reply_to(from_peer(node, append(1)), append(1)), "")
+    node.clock.skipped += 10.0
+    node.tick()
+    eventually(lambda: len(peers.sent) >= 2)

@@ -11,6 +11,21 @@ from contextlib import contextmanager
 
 from django.db import connections
 
+from ..core import messages
+from ..core.events import AllowLeadership, Event, Read, Receive, Tick
+
+
+def is_likely_durable(event: Event) -> bool:
+    """Whether a step of this will probably need a flush; a guess, for those that must choose."""
+    if not isinstance(event, Receive):
+        return not isinstance(event, (Tick, Read, AllowLeadership))
+    message = event.envelope.message
+    if isinstance(message, messages.AppendEntries):
+        return bool(message.entries)
+    return isinstance(
+        message, (messages.RequestVote, messages.InstallSnapshot, messages.TimeoutNow)
+    )
+
 
 class DurabilityNeededError(Exception):
     """A transaction was begun relaxed, and its step needs durability: it has to be done again."""

@@ -171,14 +171,10 @@ class HttpTransport:
         connect = min(CONNECT_TIMEOUT_SECONDS, timeout_seconds)
         headers = {**signed, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         try:
-            return self._session().post(
-                url,
-                data=body,
-                headers=headers,
-                timeout=(connect, timeout_seconds),
-                allow_redirects=False,
-                stream=True,
-            )
+            request = requests.Request("POST", url, headers=headers, data=body).prepare()
+            # Not by Session.send: cookies, redirects and hooks would cost as much as the rest.
+            adapter = self._session().get_adapter(url)
+            return adapter.send(request, timeout=(connect, timeout_seconds), stream=True)
         except failures.SSLError as error:
             raise PeerRejectedError(f"{url} has no certificate to trust: {error}") from error
         except (failures.ConnectionError, failures.Timeout) as error:
