@@ -175,9 +175,18 @@ def test_value_is_read_from_standard_input_without_its_last_line_end(stdin):
     stdin("one\ntwo\n")
     run("set", "NOTE", "-")
     assert config.NOTE == "one\ntwo"
-    stdin("three\n")
-    run("set", "NOTE")
-    assert config.NOTE == "three"
+
+
+def test_value_that_is_missing_is_not_taken_from_a_pipe_unasked(stdin):
+    ended = run("set", "NOTE")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.error == "Give a value, or - to read it from standard input: set NOTE -."
+
+
+def test_end_of_input_at_the_prompt_changes_nothing(stdin):
+    stdin("", is_terminal=True)
+    ended = run("set", "NOTE")
+    assert (ended.code, ended.error) == (1, "Nothing was typed, so nothing was changed.")
 
 
 def test_who_and_why_are_in_the_history():

@@ -82,7 +82,7 @@ def _set_arguments(parser: ArgumentParser) -> None:
         "assignments",
         nargs="+",
         metavar="NAME VALUE | NAME=VALUE",
-        help='as typed into a form; "-", or no value, reads standard input; several are one entry',
+        help='as typed into a form; "-" reads standard input; several are one entry',
     )
     parser.add_argument(
         "--expected-index",
@@ -134,9 +134,9 @@ def _assignments(words: Sequence[str]) -> dict[str, str | None]:
 
 def _asked(setting: Setting, name: str, text: str | None) -> str:
     """The text, wherever it has to come from."""
-    if text is None and sys.stdin.isatty():
-        return getpass.getpass(f"{name}: ") if setting.is_secret else input(f"{name}: ")
-    if text is None or text == "-":
+    if text is None:
+        return _typed_in(setting, name)
+    if text == "-":
         return sys.stdin.read().removesuffix("\n")
     if setting.is_secret:
         raise CommandError(
@@ -144,6 +144,16 @@ def _asked(setting: Setting, name: str, text: str | None) -> str:
             f"Leave the value out to be asked for it, or send it: set {name} - <file."
         )
     return text
+
+
+def _typed_in(setting: Setting, name: str) -> str:
+    # Not from a pipe unless "-" says so: that of a timer's script is empty, and a value as well.
+    if not sys.stdin.isatty():
+        raise CommandError(f"Give a value, or - to read it from standard input: set {name} -.")
+    try:
+        return getpass.getpass(f"{name}: ") if setting.is_secret else input(f"{name}: ")
+    except EOFError as error:
+        raise CommandError("Nothing was typed, so nothing was changed.") from error
 
 
 def _parsed(settings: Mapping[str, Setting], texts: Mapping[str, str]) -> dict[str, Any]:
