@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from raft_config import config, history
+from raft_config.management.cli import writing
 from raft_config.schema import Setting
 
 from .conftest import SETTINGS, run
@@ -248,3 +249,34 @@ def test_stubs_are_python_that_names_every_setting_and_its_type(tmp_path):
     path = tmp_path / "live.pyi"
     assert run("stubs", "--output", path).lines == ["Wrote the types of 7 settings"]
     assert path.read_text() == text
+
+
+# -- somebody is faster
+
+
+@pytest.fixture
+def overtaken(monkeypatch):
+    """Somebody changes MAX_ITEMS after a command has looked, and before it proposes."""
+    real = writing.propose
+
+    def late(*arguments, **options):
+        real({"MAX_ITEMS": 77})
+        return real(*arguments, **options)
+
+    return lambda: monkeypatch.setattr(writing, "propose", late)
+
+
+@pytest.mark.parametrize("action", ["revert", "restore", "import"])
+def test_change_that_was_overtaken_meanwhile_is_refused_whole(action, overtaken, tmp_path):
+    first = put("MAX_ITEMS=30", "NOTE=x")
+    second = put("MAX_ITEMS=40", "NOTE=y")
+    path = tmp_path / "file.json"
+    run("export", "--output", path)
+    run("reset", "NOTE", "MAX_ITEMS")
+    if action == "revert":
+        second = history.changes()[0].index
+    overtaken()
+    ended = run(action, {"revert": second, "restore": first, "import": path}[action])
+    assert (ended.code, ended.out) == (5, "")
+    assert "Somebody else has changed MAX_ITEMS" in ended.error
+    assert (config.MAX_ITEMS, config.NOTE) == (77, "")
