@@ -7,6 +7,7 @@ import time
 
 import pytest
 from django.db import OperationalError, connection, connections
+from django.db.backends.signals import connection_created
 from django.test import override_settings
 
 from raft_config import signals
@@ -22,7 +23,7 @@ from raft_config.core.effects import (
     Removed,
     RoleChanged,
 )
-from raft_config.core.events import AllowLeadership, Propose, Receive, Remove, Tick
+from raft_config.core.events import AllowLeadership, Propose, Receive, Remove, TakeSnapshot, Tick
 from raft_config.core.log import Entry, SnapshotMeta
 from raft_config.exceptions import (
     EntryLostError,
@@ -31,7 +32,6 @@ from raft_config.exceptions import (
     MembershipError,
     NotLeaderError,
     OutcomeUnknownError,
-    PeerUnavailableError,
     UnavailableError,
     UnknownCommandError,
     UnsupportedCommandError,
@@ -305,8 +305,6 @@ def test_wait_ends_with_an_unknown_outcome_once_the_entry_is_compacted(leader):
     with override_settings(RAFT_CONFIG={**CLUSTER, "TRAILING_ENTRIES": 0}):
         short = make_node(Peers(), leader.clock)
         try:
-            from raft_config.core.events import TakeSnapshot  # noqa: PLC0415
-
             short.take(TakeSnapshot())
             with pytest.raises(OutcomeUnknownError):
                 short.wait_applied(1, 1, timeout_seconds=20)
@@ -542,8 +540,6 @@ def test_thread_that_steps_replies_keeps_its_connection(leader):
     def note(**_):
         opened.append(threading.current_thread().name)
 
-    from django.db.backends.signals import connection_created  # noqa: PLC0415
-
     connection_created.connect(note)
     try:
         for number in range(3):
@@ -628,12 +624,3 @@ def test_process_has_one_node_until_its_settings_change(tmp_path):
     assert get_node() is first
     with override_settings(RAFT_CONFIG={**CLUSTER, "VERSION_FILE": tmp_path / "other"}):
         assert get_node() is not first
-
-
-def test_peer_that_is_down_is_no_error(node, peers):
-    peers.down = {"b", "c"}
-    with pytest.raises(PeerUnavailableError):
-        peers.send(reply_to(from_peer(node, append(1)), append(1)), "")
-    node.clock.skipped += 10.0
-    node.tick()
-    eventually(lambda: len(peers.sent) >= 2)

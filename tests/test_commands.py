@@ -1,0 +1,239 @@
+"""The commands that drive a node and show it: raft_tick, raft_node, raft_status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from celery.beat import Service
+from django.core.management import call_command
+from django.test import override_settings
+
+from raft_config import status
+from raft_config.management.commands import raft_node, raft_status
+from raft_config.node import Node
+from raft_config.status import Health
+from raft_config.tasks import queue_name
+
+from .peers import SECRETS, URLS, Peers, adopt, append, elect, eventually, from_peer, make_node
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def raft_settings(tmp_path):
+    config = {
+        "NODE_ID": "a",
+        "PEERS": URLS,
+        "SECRETS": SECRETS,
+        "TICK_INTERVAL_SECONDS": 0.1,
+        "VERSION_FILE": tmp_path / "version",
+    }
+    with override_settings(RAFT_CONFIG=config):
+        yield
+
+
+@pytest.fixture
+def node():
+    made = adopt(make_node(Peers()))
+    yield made
+    made.close()
+
+
+def shown(*options):
+    """What raft_status prints, and its exit code."""
+    out = StringIO()
+    try:
+        call_command("raft_status", *options, stdout=out)
+    except SystemExit as end:
+        return out.getvalue(), end.code
+    return out.getvalue(), 0
+
+
+# -- raft_status
+
+
+def test_status_of_a_leader_shows_how_far_each_member_is(node):
+    elect(node)
+    text, code = shown()
+    assert code == 0
+    head, log, *_ = lines = text.splitlines()
+    assert head.startswith("Node a is leader in term 1. 3 of 3 voters are up")
+    last = node.state.last_log_index
+    assert log == f"Log: last {last}, committed {last}, applied {last}, snapshot 0"
+    rows = {line.split()[0]: line.split() for line in lines[3:]}
+    assert rows["*a"][:3] == ["*a", "leader", str(node.state.last_log_index)]
+    assert rows["b"][1:4] == ["voter", str(node.state.last_log_index), "0"]
+    assert rows["b"][-1] == URLS["b"]
+
+
+def test_status_of_a_follower_says_who_leads_and_claims_no_more(node):
+    node.receive(from_peer(node, append(4)))
+    text, code = shown()
+    assert code == 0
+    assert text.startswith("Node a is follower in term 4. Node b leads; it knows who is up.")
+    found = json.loads(shown("--json")[0])
+    assert {each["node_id"]: each["is_up"] for each in found["members"]} == {
+        "a": True,
+        "b": None,
+        "c": None,
+    }
+
+
+def test_status_without_a_leader_exits_with_2(node):
+    text, code = shown()
+    assert code == 2
+    assert "knows of no leader: no change can be made" in text
+
+
+@pytest.mark.parametrize(
+    ("down", "code", "health", "says"),
+    [
+        ({"c"}, 1, Health.DEGRADED, "2 of 3 voters are up: one more loss stops changes."),
+        ({"b", "c"}, 2, Health.NO_QUORUM, "1 of 3 voters are up: no change can be made."),
+    ],
+)
+def test_status_tells_how_many_more_may_be_lost(node, down, code, health, says):
+    elect(node)
+    node.transport.down = down
+
+    def tells():
+        node.clock.skipped += 0.3
+        if len(down) == 1:  # without a majority the leader would step down
+            node.tick()
+        found = status.read()
+        return (found.health, found.quorum) == (health, says)
+
+    eventually(tells)
+    assert shown()[1] == code
+
+
+def test_status_for_scripts_is_one_line_of_json(node):
+    elect(node)
+    text, _ = shown("--json")
+    assert text.count("\n") == 1
+    found = json.loads(text)
+    assert (found["node_id"], found["role"], found["health"]) == ("a", "leader", "healthy")
+
+
+def test_status_says_why_nothing_more_is_applied(node):
+    elect(node)
+    node.storage.halt("Upgrade this node.")
+    assert "Nothing more is applied here: Upgrade this node." in shown()[0]
+
+
+def test_status_is_shown_again_until_ctrl_c(node, monkeypatch):
+    elect(node)
+    left = [1, 1]
+
+    def sleep(_):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+
+    monkeypatch.setattr(raft_status.time, "sleep", sleep)
+    assert shown("--watch", "--json")[0].count("\n") == 3
+
+
+def test_waiting_for_a_leader_ends_when_there_is_one_or_the_time_is_over(node):
+    assert status.wait_for_leader(0.0) is None
+    node.receive(from_peer(node, append(1)))
+    assert status.wait_for_leader(20.0) == "b"
+
+
+# -- raft_tick
+
+
+@pytest.fixture
+def sigterm():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_raft_tick_drives_the_node_and_stops_when_told(node, sigterm):
+    elect(node)
+    before = len(node.transport.sent)
+    call_command("raft_tick", seconds=0.5)
+    assert len(node.transport.sent) > before
+    assert node.courier._is_closed
+
+
+def test_raft_tick_ends_on_sigterm(node, sigterm, monkeypatch):
+    def run_for(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Node, "run_for", run_for)
+    call_command("raft_tick")
+    assert node.courier._is_closed
+
+
+def test_raft_tick_ends_on_ctrl_c(node, sigterm, monkeypatch):
+    def run_for(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Node, "run_for", run_for)
+    call_command("raft_tick")
+    assert node.courier._is_closed
+
+
+# -- raft_node
+
+
+def test_raft_node_needs_no_broker_and_listens_to_its_own_queue():
+    app = raft_node.make_app()
+    assert app.conf.broker_url == "memory://"
+    assert app.conf.task_default_queue == queue_name() == "raft.a"
+    (entry,) = app.conf.beat_schedule.values()
+    assert entry["options"]["queue"] == queue_name()
+    # The memory broker's own interval of a second would deliver the ticks in heaps.
+    assert app.conf.broker_transport_options["polling_interval"] <= 0.1
+
+
+@pytest.mark.filterwarnings("ignore::celery.exceptions.SecurityWarning")  # where root runs it
+def test_raft_node_stops_its_beat_when_the_worker_ends(monkeypatch):
+    stopped = []
+    running = threading.Event()
+    monkeypatch.setattr(Service, "start", lambda *_, **__: running.set())
+    monkeypatch.setattr(Service, "stop", lambda *_, **__: stopped.append(True))
+    monkeypatch.setattr("celery.apps.worker.Worker.start", lambda _: running.wait(20))
+    call_command("raft_node")
+    assert stopped == [True]
+
+
+def test_raft_node_drives_a_node_until_sigterm(tmp_path):
+    """The real thing, in a process of its own: a cluster of one ticks, and ends."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "demo_site.settings",
+        "DATA_DIR": str(tmp_path),
+        "NODE_ID": "solo",
+    }
+    manage = [sys.executable, "manage.py"]
+    subprocess.run([*manage, "migrate", "-v0"], cwd=ROOT, env=environment, check=True)  # noqa: S603
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [*manage, "raft_node"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 40
+        while "leader" not in _events(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert "became leader" in _events(tmp_path)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _events(folder):
+    path = folder / "log" / "events.log"
+    return path.read_text() if path.exists() else ""

@@ -1,0 +1,209 @@
+"""The courier: peers hold each other up in nothing, and what comes back is stepped one by one."""
+
+import logging
+import threading
+import time
+
+import pytest
+
+from raft_config.core import messages
+from raft_config.core.messages import Envelope
+from raft_config.exceptions import PeerRejectedError, PeerUnavailableError
+from raft_config.transport.courier import MAX_UNDER_WAY, Courier
+
+from ..peers import consent, eventually, reply_to
+
+WAIT_SECONDS = 20.0
+
+
+def heartbeat(recipient="b", index=0):
+    return Envelope("a", "life of a", recipient, "", 1, messages.AppendEntries(1, index, 1, (), 0))
+
+
+class Network:
+    """Answers at once; a peer in `held` when it is let go, one in `errors` with its error."""
+
+    def __init__(self):
+        self.held = {}
+        self.errors = {}
+        self.begun = []
+
+    def send(self, envelope, base_url):
+        peer = envelope.recipient
+        self.begun.append((peer, base_url))
+        if peer in self.held:
+            assert self.held[peer].wait(WAIT_SECONDS)
+        if peer in self.errors:
+            raise self.errors[peer]
+        return reply_to(envelope, consent(envelope.message))
+
+    def hold(self, peer):
+        self.held[peer] = threading.Event()
+        return self.held[peer]
+
+
+@pytest.fixture
+def network():
+    found = Network()
+    yield found
+    for event in found.held.values():
+        event.set()
+
+
+@pytest.fixture
+def stepped():
+    return []
+
+
+@pytest.fixture
+def courier(network, stepped):
+    made = Courier(network, stepped.append)
+    yield made
+    for event in network.held.values():
+        event.set()
+    made.close()
+
+
+def test_message_is_posted_to_its_address_and_its_reply_is_stepped(courier, network, stepped):
+    courier.post(heartbeat("b"), "http://b")
+    eventually(lambda: stepped)
+    assert network.begun == [("b", "http://b")]
+    assert (stepped[0].sender, stepped[0].recipient) == ("b", "a")
+
+
+def test_nothing_is_started_before_the_first_message(courier):
+    """A process that forks after it was set up must not leave its threads behind."""
+    names = {thread.name for thread in threading.enumerate()}
+    assert not any(name.startswith("raft-step") for name in names)
+
+
+def test_peer_that_hangs_does_not_hold_up_another(courier, network, stepped):
+    network.hold("b")
+    for index in range(MAX_UNDER_WAY):
+        courier.post(heartbeat("b", index), "http://b")
+    courier.post(heartbeat("c"), "http://c")
+    eventually(lambda: stepped)
+    assert [each.sender for each in stepped] == ["c"]
+
+
+def test_message_to_a_peer_that_hangs_is_dropped_when_too_many_are_under_way(
+    courier, network, stepped
+):
+    released = network.hold("b")
+    for index in range(MAX_UNDER_WAY + 3):
+        courier.post(heartbeat("b", index), "http://b")
+    released.set()
+    eventually(lambda: len(stepped) == MAX_UNDER_WAY)
+    courier.post(heartbeat("b"), "http://b")
+    eventually(lambda: len(stepped) == MAX_UNDER_WAY + 1)
+
+
+def test_peer_that_failed_is_asked_again_each_time(courier, network, stepped):
+    network.errors["b"] = PeerUnavailableError("down")
+    for _ in range(3 * MAX_UNDER_WAY):
+        before = len(network.begun)
+        courier.post(heartbeat("b"), "http://b")
+        eventually(lambda before=before: len(network.begun) > before)
+        eventually(lambda: not courier._under_way["b"])
+    assert stepped == []
+
+
+def test_replies_are_stepped_one_at_a_time(network):
+    inside, most = [], []
+
+    def step(reply):
+        inside.append(reply)
+        most.append(len(inside))
+        time.sleep(0.001)
+        inside.remove(reply)
+
+    courier = Courier(network, step)
+    for peer in "bcde":
+        for index in range(5):
+            courier.post(heartbeat(peer, index), "")
+    eventually(lambda: courier.stepped == 20)
+    courier.close()
+    assert set(most) == {1}
+
+
+def test_whoever_waits_wakes_when_a_reply_was_stepped(courier):
+    begun_at = time.monotonic()
+    courier.post(heartbeat(), "")
+    courier.wait(0, WAIT_SECONDS)
+    assert courier.stepped == 1
+    assert time.monotonic() - begun_at < WAIT_SECONDS
+
+
+def test_whoever_waits_wakes_when_the_time_is_over(courier):
+    courier.wait(0, 0.01)
+    assert courier.stepped == 0
+
+
+def test_reply_that_cannot_be_stepped_is_logged_and_the_next_one_is(network, caplog):
+    stepped = []
+
+    def step(reply):
+        stepped.append(reply)
+        if len(stepped) == 1:
+            raise ValueError("broken")
+
+    courier = Courier(network, step)
+    courier.post(heartbeat(), "")
+    eventually(lambda: courier.stepped == 1)
+    courier.post(heartbeat(), "")
+    eventually(lambda: courier.stepped == 2)
+    courier.close()
+    assert "could not be stepped" in caplog.text
+
+
+def test_refusal_is_told_once_until_the_peer_answers_again(courier, network, stepped, caplog):
+    def post():
+        courier.post(heartbeat(), "")
+        eventually(lambda: not courier._under_way["b"])
+
+    with caplog.at_level(logging.WARNING, "raft_config"):
+        network.errors["b"] = PeerRejectedError("other secret")
+        post()
+        post()
+        assert len(caplog.records) == 1
+        del network.errors["b"]
+        post()
+        network.errors["b"] = PeerRejectedError("other secret")
+        post()
+    assert len(caplog.records) == 2
+
+
+def test_peer_that_is_down_is_no_news(courier, network, caplog):
+    network.errors["b"] = PeerUnavailableError("down")
+    with caplog.at_level(logging.INFO, "raft_config"):
+        courier.post(heartbeat(), "")
+        eventually(lambda: not courier._under_way["b"])
+    assert caplog.records == []
+
+
+def test_close_ends_every_thread(network, stepped):
+    courier = Courier(network, stepped.append)
+    courier.post(heartbeat("b"), "")
+    courier.post(heartbeat("c"), "")
+    eventually(lambda: len(stepped) == 2)
+    threads = [courier._stepper, *(t for pool in courier._pools.values() for t in pool._threads)]
+    courier.close()
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_closed_courier_posts_nothing_more(network, stepped):
+    courier = Courier(network, stepped.append)
+    courier.close()
+    courier.post(heartbeat(), "")
+    assert network.begun == []
+
+
+def test_message_that_comes_while_the_interpreter_ends_is_dropped(courier, monkeypatch):
+    """The stepping thread may be at work still, when no thread can be started any more."""
+
+    def refuse(*_):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
+    courier.post(heartbeat(), "")
+    assert courier._is_closed
