@@ -40,6 +40,7 @@ class Node(models.Model):
     unsnapshotted_bytes = models.PositiveBigIntegerField()
     incoming = models.TextField(blank=True, default="")
     may_lead = models.BooleanField()
+    drained = models.BooleanField()
     base_index = models.PositiveBigIntegerField(default=0)
     """The last entry that was compacted away; with its term, which must stay known."""
     base_term = models.PositiveBigIntegerField(default=0)

@@ -16,7 +16,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import connections
@@ -48,7 +48,7 @@ from .core.events import (
     Receive,
     Tick,
 )
-from .core.messages import Envelope
+from .core.messages import Envelope, Rejection
 from .core.raft import next_deadline
 from .core.state import Leader, NodeState, new_node
 from .exceptions import (
@@ -86,6 +86,13 @@ UNREACHABLE_SECONDS = 0.5
 
 FAILED_PINGS = 2
 """So many in a row, and the node neither campaigns nor leads."""
+
+REJECTED: Mapping[Rejection, str] = {
+    Rejection.WRONG_INCARNATION: "has another database than the members know: remove it, then let "
+    "it join anew (raft_members remove, raft_recover --join)",
+    Rejection.OTHER_GENERATION: "belongs to another life of this cluster, from before or after a "
+    "restore or a recovery: let the one that was left behind join anew (raft_recover --join)",
+}
 
 UNSTORED = (Refusal.OVERLOADED, Refusal.TRANSFERRING, Refusal.CHANGE_PENDING)
 
@@ -433,10 +440,7 @@ def announce(node_id: str, effect: Effect) -> None:
         logger.info("Node %s: the members are %s", node_id, names, extra={"node": node_id})
         signals.membership_changed.send_robust(Node, configuration=effect.configuration)
     elif isinstance(effect, PeerRejected):
-        logger.warning(
-            "Node %s has another database than the members know: remove it, then add it again",
-            effect.node_id,
-        )
+        logger.warning("Node %s %s", effect.node_id, REJECTED[effect.reason])
     elif isinstance(effect, Removed):
         logger.warning("Node %s was removed from the cluster, says %s", node_id, effect.by)
 

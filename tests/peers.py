@@ -94,6 +94,7 @@ def reply_to(envelope, message):
         envelope.sender_incarnation,
         envelope.version,
         message,
+        envelope.generation,
     )
 
 

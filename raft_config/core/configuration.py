@@ -39,6 +39,10 @@ class Configuration:
     members: tuple[Member, ...] = ()
     index: int = 0
     removed: tuple[str, ...] = ()
+    generation: str = ""
+    """The life of the cluster, "" for its first one: a restored backup, or what is made of the
+    survivors of a lost majority, is another. Nodes of two generations take nothing in from each
+    other."""
     voters: frozenset[str] = field(init=False, repr=False, compare=False)
     by_id: Mapping[str, Member] = field(init=False, repr=False, compare=False)
     majority: int = field(init=False, repr=False, compare=False)
@@ -48,6 +52,11 @@ class Configuration:
         object.__setattr__(self, "voters", voters)
         object.__setattr__(self, "by_id", {member.node_id: member for member in self.members})
         object.__setattr__(self, "majority", len(voters) // 2 + 1)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether this is a newcomer's, which has not been told to which cluster it belongs."""
+        return not self.members and not self.generation
 
     def is_majority(self, node_ids: Collection[str]) -> bool:
         """Whether these nodes hold a majority; learners and strangers among them do not count."""

@@ -15,7 +15,7 @@ from enum import Enum
 
 from .configuration import Configuration
 from .log import Entry, SnapshotMeta
-from .messages import Envelope
+from .messages import Envelope, Rejection
 from .state import NodeState
 
 
@@ -152,6 +152,7 @@ class PeerRejected:
 
     node_id: str
     incarnation: str
+    reason: Rejection = Rejection.WRONG_INCARNATION
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def may_campaign(state: NodeState) -> bool:
     The second part is needed while the entry that took its vote away is not committed: its log may
     be the only one complete enough to win (thesis §4.2.2).
     """
-    if not state.may_lead:
+    if state.drained or not state.may_lead:
         return False
     if state.node_id in state.configuration.voters:
         return True

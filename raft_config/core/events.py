@@ -62,9 +62,19 @@ class TransferLeadership:
 
 @dataclass(frozen=True, slots=True)
 class AllowLeadership:
-    """Whether this node may campaign and lead: not while drained, or unreachable for its peers."""
+    """Whether this node may campaign and lead, for all that its peers can reach it."""
 
     allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """An operator lets this node neither campaign nor lead, or lets it again.
+
+    A reason of its own beside `AllowLeadership`: the one never undoes the other.
+    """
+
+    drained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,7 @@ Event = (
     | TakeSnapshot
     | TransferLeadership
     | AllowLeadership
+    | Drain
     | AddLearner
     | Promote
     | Remove

@@ -128,6 +128,8 @@ class Rejection(Enum):
 
     WRONG_INCARNATION = "wrong_incarnation"
     """The request was meant for a database that this node no longer has (or had) behind its id."""
+    OTHER_GENERATION = "other_generation"
+    """Sender and receiver are of two lives of the cluster: one of them has been left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +163,5 @@ class Envelope:
     version: int
     """The highest protocol version that the sender speaks."""
     message: Message
+    generation: str = ""
+    """The cluster's, as its sender knows it; a newcomer repeats what it is told."""

@@ -26,7 +26,7 @@ from . import (
     transfer,
 )
 from .effects import Effect
-from .events import AllowLeadership, Applied, Event, Receive, TakeSnapshot, Tick
+from .events import AllowLeadership, Applied, Drain, Event, Receive, TakeSnapshot, Tick
 from .log import LogView
 from .messages import Envelope, PreVoteResponse, Rejected, Rejection
 from .roles import become_follower
@@ -96,7 +96,19 @@ def _tick(turn: Turn, _event: Tick) -> None:
 def _allow_leadership(turn: Turn, event: AllowLeadership) -> None:
     if event.allowed != turn.state.may_lead:
         turn.update(may_lead=event.allowed)
-    if not event.allowed and not isinstance(turn.state.role, Follower):
+    if not event.allowed:
+        _stand_back(turn)
+
+
+def _drain(turn: Turn, event: Drain) -> None:
+    if event.drained != turn.state.drained:
+        turn.update(drained=event.drained)
+    if event.drained:
+        _stand_back(turn)
+
+
+def _stand_back(turn: Turn) -> None:
+    if not isinstance(turn.state.role, Follower):
         become_follower(turn, turn.state.current_term)
 
 
@@ -106,25 +118,41 @@ def _take_snapshot(turn: Turn, _event: TakeSnapshot) -> None:
 
 def _receive(turn: Turn, event: Receive) -> None:
     envelope = event.envelope
-    is_for_us = envelope.recipient_incarnation in ("", turn.state.incarnation)
+    refusal = _refusal_of(turn.state, envelope)
     handle_request = _REQUESTS.get(type(envelope.message))
     if handle_request is None:
-        if is_for_us:
+        if refusal is Rejection.OTHER_GENERATION:
+            turn.effects.append(_rejected(envelope, refusal))
+        elif refusal is None:
             _receive_response(turn, envelope)
         return
     turn.request = envelope
-    if is_for_us:
+    if refusal is None:
         handle_request(turn, envelope.sender, envelope.message)
     else:
-        rejection = Rejected(turn.state.current_term, Rejection.WRONG_INCARNATION)
-        turn.reply(rejection)
+        turn.reply(Rejected(turn.state.current_term, refusal))
+
+
+def _refusal_of(state: NodeState, envelope: Envelope) -> Rejection | None:
+    """Why nothing of this is taken in, whatever it says."""
+    configuration = state.configuration
+    # A newcomer takes over the generation of whoever lets it in.
+    if not configuration.is_unknown and envelope.generation != configuration.generation:
+        return Rejection.OTHER_GENERATION
+    if envelope.recipient_incarnation not in ("", state.incarnation):
+        return Rejection.WRONG_INCARNATION
+    return None
+
+
+def _rejected(envelope: Envelope, reason: Rejection) -> Effect:
+    return effects.PeerRejected(envelope.sender, envelope.sender_incarnation, reason)
 
 
 def _receive_response(turn: Turn, envelope: Envelope) -> None:
     message = envelope.message
     if isinstance(message, Rejected) or not _is_known_database(turn, envelope):
         # It may have forgotten votes and entries: it must not be counted (DESIGN §2.11).
-        turn.effects.append(effects.PeerRejected(envelope.sender, envelope.sender_incarnation))
+        turn.effects.append(_rejected(envelope, Rejection.WRONG_INCARNATION))
     elif message.term > turn.state.current_term:
         become_follower(turn, message.term)
     elif message.term == turn.state.current_term:
@@ -188,6 +216,7 @@ _EVENTS: dict[type[Event], Callable[[Turn, Any], None]] = {
     Applied: snapshot.note_applied,
     TakeSnapshot: _take_snapshot,
     AllowLeadership: _allow_leadership,
+    Drain: _drain,
     events.Propose: replication.propose,
     events.Read: reads.request_read,
     events.TransferLeadership: transfer.transfer_leadership,

@@ -156,6 +156,9 @@ class NodeState:
     """The size of the commands applied since then."""
     incoming: IncomingSnapshot | None = None
     may_lead: bool = True
+    """Not while its peers cannot reach it ..."""
+    drained: bool = False
+    """... nor while an operator has drained it."""
 
     @property
     def leader_id(self) -> str | None:

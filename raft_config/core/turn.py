@@ -199,7 +199,13 @@ class Turn:
             recipient_incarnation=incarnation,
             version=self.state.version,
             message=message,
+            generation=self._generation(),
         )
+
+    def _generation(self) -> str:
+        if self.request is not None and self.state.configuration.is_unknown:
+            return self.request.generation
+        return self.state.configuration.generation
 
 
 def within_bounds(entries: Sequence[Entry], max_entries: int, max_bytes: int) -> tuple[Entry, ...]:

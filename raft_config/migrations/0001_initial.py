@@ -137,6 +137,7 @@ class Migration(migrations.Migration):
                 ("unsnapshotted_bytes", models.PositiveBigIntegerField()),
                 ("incoming", models.TextField(blank=True, default="")),
                 ("may_lead", models.BooleanField()),
+                ("drained", models.BooleanField()),
                 ("base_index", models.PositiveBigIntegerField(default=0)),
                 ("base_term", models.PositiveBigIntegerField(default=0)),
                 ("halted_by", models.TextField(blank=True, default="")),

@@ -41,6 +41,7 @@ PLAIN_COLUMNS = (
     "snapshot_index",
     "unsnapshotted_bytes",
     "may_lead",
+    "drained",
 )
 """Those that hold a field of `NodeState` as it is."""
 
@@ -105,7 +106,8 @@ def encode_changes(before: NodeState, after: NodeState) -> Columns:
 def decode_state(row: Mapping[str, Any]) -> NodeState:
     """The state in a row's columns."""
     return NodeState(
-        **{name: row[name] for name in PLAIN_COLUMNS} | {"may_lead": bool(row["may_lead"])},
+        **{name: row[name] for name in PLAIN_COLUMNS}
+        | {name: bool(row[name]) for name in ("may_lead", "drained")},
         role=decode_role(row["role"], row["role_data"]),
         configuration=decode_configuration(row["configuration"]),
         previous_configuration=decode_configuration(row["previous_configuration"]),

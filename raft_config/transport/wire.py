@@ -109,7 +109,12 @@ def _part_readers(made_of: Maker) -> dict[str, Reader]:
     configuration = _checked(
         made_of(
             Configuration,
-            {"members": members, "index": integer, "removed": items_of(identifier)},
+            {
+                "members": members,
+                "index": integer,
+                "removed": items_of(identifier),
+                "generation": text,
+            },
         ),
         _check_members,
     )
@@ -199,7 +204,7 @@ def _plain(value: Any) -> Any:
 
 _WRITTEN: Mapping[type[Any], tuple[str, ...]] = {
     Member: tuple(_MEMBER),
-    Configuration: ("members", "index", "removed"),
+    Configuration: ("members", "index", "removed", "generation"),
     Entry: ("index", "term", "command", "configuration"),
     SnapshotMeta: tuple(SnapshotMeta.__dataclass_fields__),
     **{made: _FIELDS[made.__name__] for made in _TYPES},
@@ -216,6 +221,7 @@ _ENVELOPE: Mapping[str, Reader] = {
     "sender_incarnation": text,
     "recipient": identifier,
     "recipient_incarnation": text,
+    "generation": text,
     "type": text,
     "message": lambda value: value,
 }
@@ -230,6 +236,7 @@ def encode_envelope(envelope: Envelope) -> bytes:
             "sender_incarnation": envelope.sender_incarnation,
             "recipient": envelope.recipient,
             "recipient_incarnation": envelope.recipient_incarnation,
+            "generation": envelope.generation,
             "type": type(envelope.message).__name__,
             "message": _plain(envelope.message),
         }

@@ -128,11 +128,12 @@ class Rig:
         self.storage.save(before, after, effects)
         return effects
 
-    def receive(self, sender, message, *, incarnation="", version=1, meant_for="", now=None):
+    def receive(
+        self, sender, message, *, incarnation="", version=1, meant_for="", generation="", now=None
+    ):
         own = self.node_id
-        return self.step(
-            Receive(Envelope(sender, incarnation, own, meant_for, version, message)), now=now
-        )
+        found = Envelope(sender, incarnation, own, meant_for, version, message, generation)
+        return self.step(Receive(found), now=now)
 
     def apply(self):
         """Apply all that is committed, and tell the core."""

@@ -10,7 +10,8 @@ import pytest
 
 from raft_config.core import next_deadline
 from raft_config.core.effects import LeaderChanged, RoleChanged, Send
-from raft_config.core.events import AllowLeadership, Tick
+from raft_config.core.election import may_campaign
+from raft_config.core.events import AllowLeadership, Drain, Tick
 from raft_config.core.messages import (
     AppendEntries,
     PreVoteResponse,
@@ -206,34 +207,50 @@ def test_refusal_of_entries_is_contact_too():
     assert node.state.is_leader
 
 
-# -- an operator's wish
+# -- an operator's wish, and a node that cannot be reached
 
 
-def test_leader_that_may_not_lead_any_more_steps_down():
+STOPS = [AllowLeadership(allowed=False), Drain(drained=True)]
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_leader_that_may_not_lead_any_more_steps_down(stop):
     node = leader(term=2, log="1 2")
-    assert node.step(AllowLeadership(allowed=False)) == [
-        RoleChanged("follower", 2),
-        LeaderChanged(None, 2),
-    ]
-    assert not node.state.may_lead
+    assert node.step(stop) == [RoleChanged("follower", 2), LeaderChanged(None, 2)]
+    assert not may_campaign(node.state)
 
 
+@pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("build", [pre_candidate, candidate])
-def test_candidate_that_may_not_lead_any_more_gives_up(build):
+def test_candidate_that_may_not_lead_any_more_gives_up(build, stop):
     node = build(term=2)
-    node.step(AllowLeadership(allowed=False))
-    assert (node.role, node.state.may_lead) == (Follower(NOW + TIMEOUT), False)
+    node.step(stop)
+    assert node.role == Follower(NOW + TIMEOUT)
+    assert not may_campaign(node.state)
 
 
-def test_permission_to_lead_that_is_there_already_changes_nothing():
+@pytest.mark.parametrize(
+    ("stop", "start"),
+    [(STOPS[0], AllowLeadership(allowed=True)), (STOPS[1], Drain(drained=False))],
+)
+def test_permission_to_lead_that_is_there_already_changes_nothing(stop, start):
     node = follower()
     before = node.state
-    assert node.step(AllowLeadership(allowed=True)) == []
+    assert node.step(start) == []
     assert node.state is before
-    node.step(AllowLeadership(allowed=False))
+    node.step(stop)
     assert node.role is before.role
-    node.step(AllowLeadership(allowed=True))
+    node.step(start)
     assert node.state == before
+
+
+@pytest.mark.parametrize("other", [AllowLeadership(allowed=True), Drain(drained=False)])
+def test_of_two_reasons_not_to_lead_the_end_of_one_leaves_the_other(other):
+    node = follower()
+    for stop in STOPS:
+        node.step(stop)
+    node.step(other)
+    assert not may_campaign(node.state)
 
 
 # -- clocks that jump (DESIGN §2.9)

@@ -273,9 +273,9 @@ BUGS = [
     ),
     Bug(
         "a wiped database speaks for the old one",
-        raft._receive,
-        'is_for_us = envelope.recipient_incarnation in ("", turn.state.incarnation)',
-        "is_for_us = True",
+        raft._refusal_of,
+        'envelope.recipient_incarnation not in ("", state.incarnation)',
+        "False",
         paper_test="tests.core.test_incarnation:"
         "test_answer_that_was_meant_for_another_incarnation_is_dropped",
     ),

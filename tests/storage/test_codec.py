@@ -100,6 +100,7 @@ def states(draw):
         unsnapshotted_bytes=draw(numbers),
         incoming=draw(st.none() | st.builds(IncomingSnapshot, metas, numbers)),
         may_lead=draw(st.booleans()),
+        drained=draw(st.booleans()),
     )
 
 

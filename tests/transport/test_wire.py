@@ -19,7 +19,7 @@ from raft_config.transport.strict import MAX_TEXT
 from raft_config.transport.wire import MAX_BODY_BYTES, decode_envelope, encode_envelope
 
 MEMBERS = Configuration(
-    (Member("a", "http://a/raft", incarnation="i"), Member("b", voter=False)), 8, ("c",)
+    (Member("a", "http://a/raft", incarnation="i"), Member("b", voter=False)), 8, ("c",), "g"
 )
 META = SnapshotMeta(9, 2, MEMBERS, 12, "d1")
 
@@ -46,7 +46,7 @@ GOLDEN = {
         '{"node_id":"a","address":"http://a/raft","voter":true,"promote":true,'
         '"incarnation":"i","version":1},'
         '{"node_id":"b","address":"","voter":false,"promote":true,'
-        '"incarnation":"","version":1}],"index":8,"removed":["c"]}}],'
+        '"incarnation":"","version":1}],"index":8,"removed":["c"],"generation":"g"}}],'
         '"leader_commit":5,"read_id":"r"}'
     ),
     messages.AppendEntriesResponse(3, success=True, match_index=7, read_id="r"): (
@@ -59,7 +59,7 @@ GOLDEN = {
         '{"node_id":"a","address":"http://a/raft","voter":true,"promote":true,'
         '"incarnation":"i","version":1},'
         '{"node_id":"b","address":"","voter":false,"promote":true,'
-        '"incarnation":"","version":1}],"index":8,"removed":["c"]},'
+        '"incarnation":"","version":1}],"index":8,"removed":["c"],"generation":"g"},'
         '"size_bytes":12,"digest":"d1"},"offset":8,"data":"dGFpbA=="}'
     ),
     messages.InstallSnapshotResponse(3, 9, "d1", 12, installed=True): (
@@ -74,7 +74,7 @@ GOLDEN = {
 }
 HEAD = (
     '{"version":1,"sender":"a","sender_incarnation":"i",'
-    '"recipient":"b","recipient_incarnation":"","type":'
+    '"recipient":"b","recipient_incarnation":"","generation":"","type":'
 )
 
 
@@ -118,6 +118,7 @@ configurations = st.builds(
     members=st.lists(members, max_size=4, unique_by=lambda each: each.node_id).map(tuple),
     index=integers,
     removed=st.lists(ids, max_size=3).map(tuple),
+    generation=texts,
 )
 metas = st.builds(
     SnapshotMeta,
@@ -176,6 +177,7 @@ def test_any_message_comes_back_as_it_went(made, data):
         data.draw(texts),
         data.draw(st.integers(1, PROTOCOL_VERSION)),
         data.draw(any_of(made)),
+        data.draw(texts),
     )
     assert decode_envelope(encode_envelope(sent)) == sent
 
@@ -273,7 +275,9 @@ WRONG_TEXTS = [
 
 
 @pytest.mark.parametrize("text", WRONG_TEXTS, ids=lambda each: each[:12])
-@pytest.mark.parametrize("field", ["sender_incarnation", "recipient_incarnation", "type"])
+@pytest.mark.parametrize(
+    "field", ["sender_incarnation", "recipient_incarnation", "generation", "type"]
+)
 def test_a_text_that_no_database_keeps_is_refused(field, text):
     refused(json.dumps({**written(), field: "here"}).replace('"here"', text))
 
