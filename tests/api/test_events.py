@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
+from contextlib import suppress
 
 import pytest
+import requests
+import uvicorn
 from asgiref.sync import async_to_sync, sync_to_async
+from django.core.asgi import get_asgi_application
+from django.db import connections
 from django.test import AsyncClient
 
 from raft_config import history
 from raft_config.api import events
 from raft_config.api.waiting import WAITERS
-from tests.peers import PATIENCE_SECONDS
+from tests.peers import PATIENCE_SECONDS, eventually
 
 from .conftest import PREFIX, SECRET, change, problem
 
@@ -165,6 +172,97 @@ def test_wrong_last_event_id_is_400(api, header):
         return await client.get(f"{PREFIX}events/", headers={"Last-Event-ID": header})
 
     assert async_to_sync(run)().status_code == 400
+
+
+# -- a real server
+
+
+@pytest.fixture
+def server():
+    """The site under uvicorn, on loopback; its address."""
+    configuration = uvicorn.Config(
+        get_asgi_application(), port=0, log_level="warning", lifespan="off", ws="none"
+    )
+    running = uvicorn.Server(configuration)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    eventually(lambda: running.started)
+    port = running.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}{PREFIX}"
+    running.should_exit = True
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def listen(server, api):
+    """Open a stream of the server, as `requests` gives it."""
+    cookies = {name: morsel.value for name, morsel in api.client.cookies.items()}
+
+    def ask(path="events/", *, timeout=PATIENCE_SECONDS, **options):
+        return requests.get(server + path, cookies=cookies, stream=True, timeout=timeout, **options)
+
+    return ask
+
+
+def test_server_streams_each_change_and_takes_up_where_a_client_was_cut_off(listen):
+    change({"MAX_ITEMS": 0})
+    with listen() as response:
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        lines = response.iter_lines(decode_unicode=True)
+        assert next(lines) == ": connected"
+        indexes = [change({"MAX_ITEMS": n}) for n in range(1, 4)]
+        ids = (line for line in lines if line.startswith("id: "))
+        assert [next(ids) for _ in indexes] == [f"id: {each}" for each in indexes]
+    later = change({"MAX_ITEMS": 9})
+    with listen(headers={"Last-Event-ID": str(indexes[-1])}) as response:
+        lines = response.iter_lines(decode_unicode=True)
+        assert next(line for line in lines if line.startswith("id: ")) == f"id: {later}"
+
+
+def test_client_that_goes_away_gives_its_place_back(listen, site):
+    site.RAFT_CONFIG = {**site.RAFT_CONFIG, "WATCH_MAX_WAITERS": 2}
+    index = change({"MAX_ITEMS": 0})
+    stream = listen()
+    with suppress(requests.Timeout):
+        listen(f"watch/?index={index}&timeout=60", timeout=0.5)
+    assert next(stream.iter_lines()) == b": connected"
+    stream.close()
+    eventually(lambda: WAITERS.count == 0)
+
+
+def test_more_clients_than_are_allowed_are_refused_by_the_server(listen, site):
+    site.RAFT_CONFIG = {**site.RAFT_CONFIG, "WATCH_MAX_WAITERS": 3}
+    change({"MAX_ITEMS": 0})
+    streams = [listen() for _ in range(3)]
+    refused = listen()
+    assert (refused.status_code, refused.json()["code"]) == (503, "too_many_waiters")
+    for each in (refused, *streams):
+        each.close()
+    eventually(lambda: WAITERS.count == 0)
+
+
+def test_long_poll_of_the_server_misses_nothing_while_somebody_writes(listen):
+    begin = index = change({"MAX_ITEMS": 0})
+    expected = []
+
+    def write():
+        try:
+            expected.extend(change({"MAX_ITEMS": n}) for n in range(1, 21))
+        finally:
+            connections.close_all()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = []
+    deadline = time.monotonic() + 3 * PATIENCE_SECONDS
+    while len(seen) < 20 and time.monotonic() < deadline:
+        data = listen(f"watch/?index={index}&timeout=10").json()
+        seen += [row["index"] for row in data["changes"]]
+        index = data["index"]
+    writer.join()
+    assert seen == expected
+    assert begin not in seen
 
 
 def test_nobody_may_listen(nobody):
