@@ -8,5 +8,6 @@ urlpatterns = [
     path("accent.css", views.accent, name="accent"),
     path("node.json", views.node, name="node"),
     path("admin/", admin.site.urls),
+    path("api/settings/", include("raft_config.api.urls")),
     path("raft/", include("raft_config.urls")),
 ]

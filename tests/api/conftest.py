@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
+import uvicorn
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.asgi import get_asgi_application
 from django.test import Client
 
 from raft_config import permissions, proposals
 from raft_config.models import StoredValue
 from raft_config.schema import Setting
+from tests.peers import PATIENCE_SECONDS, eventually
 
 PREFIX = "/api/settings/"
 SECRET = "xyzzy-the-secret-itself"
@@ -109,6 +113,23 @@ def api(django_user_model):
 @pytest.fixture
 def nobody():
     return Api(Client())
+
+
+@pytest.fixture
+def server():
+    """The site under uvicorn, on loopback; its address."""
+    configuration = uvicorn.Config(
+        get_asgi_application(), port=0, log_level="warning", lifespan="off", ws="none"
+    )
+    running = uvicorn.Server(configuration)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    eventually(lambda: running.started)
+    port = running.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}{PREFIX}"
+    running.should_exit = True
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
 
 
 def change(values=(), reset=(), **options):

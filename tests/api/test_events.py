@@ -10,14 +10,12 @@ from contextlib import suppress
 
 import pytest
 import requests
-import uvicorn
 from asgiref.sync import async_to_sync, sync_to_async
-from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import AsyncClient
 
 from raft_config import history
-from raft_config.api import events
+from raft_config.api import events, waiting
 from raft_config.api.waiting import WAITERS
 from tests.peers import PATIENCE_SECONDS, eventually
 
@@ -89,6 +87,14 @@ def test_stream_goes_on_after_the_last_event_that_was_seen(stream, how):
     else:
         found = stream(2, f"index={seen}")
     assert [int(each["id"]) for each in found] == missed
+
+
+def test_long_history_is_streamed_without_a_pause(stream, monkeypatch):
+    monkeypatch.setattr(waiting, "WINDOW_ENTRIES", 1)
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.2)
+    seen = change({"MAX_ITEMS": 0})
+    missed = [change({"MAX_ITEMS": n}) for n in range(1, 5)]
+    assert [int(each["id"]) for each in stream(4, f"index={seen}")] == missed
 
 
 def test_forgotten_beginning_is_told_and_the_stream_begins_anew(stream, monkeypatch):
@@ -175,23 +181,6 @@ def test_wrong_last_event_id_is_400(api, header):
 
 
 # -- a real server
-
-
-@pytest.fixture
-def server():
-    """The site under uvicorn, on loopback; its address."""
-    configuration = uvicorn.Config(
-        get_asgi_application(), port=0, log_level="warning", lifespan="off", ws="none"
-    )
-    running = uvicorn.Server(configuration)
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    eventually(lambda: running.started)
-    port = running.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}{PREFIX}"
-    running.should_exit = True
-    thread.join(PATIENCE_SECONDS)
-    assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
@@ -14,6 +15,7 @@ from rest_framework.throttling import BaseThrottle
 
 from raft_config import proposals
 from raft_config.api import parsing
+from raft_config.api.problems import Problem
 from raft_config.api.settings import PublicSettings, SettingsList
 from raft_config.exceptions import (
     EntryLostError,
@@ -174,10 +176,18 @@ def test_body_that_is_not_json_is_415(api, content_type):
     problem(response, 415, "unsupported_media_type")
 
 
-def test_body_beyond_the_limit_is_413_and_not_read_to_its_end(api, monkeypatch):
+def test_body_beyond_the_limit_is_413(api, monkeypatch):
     monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
     body = b'{"values": {"BANNER": "' + b"x" * 100 + b'"}}'
     problem(api("PATCH", "", body), 413, "too_large")
+
+
+def test_no_more_of_a_body_is_read_than_is_allowed():
+    asked = []
+    endless = SimpleNamespace(read=lambda size: asked.append(size) or b"x" * size)
+    with pytest.raises(Problem, match="bytes at most"):
+        parsing.StrictJSONParser().parse(endless)
+    assert asked == [parsing.MAX_BODY_BYTES + 1]
 
 
 def test_body_larger_than_djangos_limit_for_forms_is_read(api, settings):

@@ -267,6 +267,15 @@ def test_secret_is_written_and_neither_answered_nor_told_when_it_is_wrong(api, s
     assert SECRET not in repr(api.told)
 
 
+def test_secret_is_not_told_by_a_check_of_the_project_that_repeats_it(api, site):
+    def clean(values):
+        raise ValidationError({"API_KEY": f"{values['API_KEY']} fits nothing."})
+
+    site.RAFT_CONFIG = {**site.RAFT_CONFIG, "CLEAN": clean}
+    errors = problem(api.put("API_KEY/", {"value": SECRET}), 400, "invalid")["errors"]
+    assert errors == {"API_KEY": ["This is no valid value for the setting."]}
+
+
 def test_mask_is_not_taken_for_a_secret(api):
     change({"API_KEY": SECRET})
     problem(api.put("API_KEY/", {"value": "********"}), 400, "invalid")
