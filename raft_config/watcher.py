@@ -19,6 +19,7 @@ from django.db import connections
 
 from . import reader
 from .conf import get_config
+from .exceptions import ConfigurationError
 from .history import Change, changes
 from .reader import Loaded, latest
 from .schema import Setting, declared, listeners
@@ -45,7 +46,10 @@ class Watcher:
 
     def listen(self, **_: Any) -> None:
         """Watch from now on, if anybody listens; may be called as often as one likes."""
-        if self._pid == os.getpid() or not _anybody_listens():
+        try:
+            if self._pid == os.getpid() or not _anybody_listens():
+                return
+        except ConfigurationError:  # the checks tell it; no page is to fail for it
             return
         self._pid = os.getpid()
         self._told = _version(latest())
