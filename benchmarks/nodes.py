@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,19 @@ class MeasuredCluster(Cluster):
     settings_module: str = "demo_site.settings"
     broker_url: str = ""
     """With a broker, the stock celery command line drives the nodes."""
+    web_workers: int = 1
+    """Processes of each node's web server; each has several threads."""
 
     def environment(self, node: Node) -> dict[str, str]:
         """What every process of the node is started with."""
         found = Cluster.environment(self, node)
         broker = {"BROKER_URL": self.broker_url} if self.broker_url else {}
-        return {**found, "DJANGO_SETTINGS_MODULE": self.settings_module, **broker}
+        return {
+            **found,
+            "DJANGO_SETTINGS_MODULE": self.settings_module,
+            "WEB_CONCURRENCY": str(self.web_workers),
+            **broker,
+        }
 
 
 def stock_celery(cluster: MeasuredCluster, node: Node) -> processes.Child:
@@ -91,10 +98,21 @@ class Nodes:
         self.children: dict[str, list[processes.Child]] = {}
         self.agents: dict[str, Agent] = {}
         processes.prepare(cluster)
-        for node in cluster.nodes:
-            self.start(node.node_id)
-            self.agents[node.node_id] = Agent(cluster, node)
+        self._start_all()
         wait_for(lambda: self.leader() is not None)
+
+    def _start_all(self) -> None:
+        for node in self.cluster.nodes:
+            if node.node_id not in self.agents:
+                self.start(node.node_id)
+                self.agents[node.node_id] = Agent(self.cluster, node)
+
+    def grow(self) -> str:
+        """Start one node more, which asks to join; its id."""
+        self.cluster = replace(self.cluster, size=self.cluster.size + 1)
+        processes.prepare(self.cluster)
+        self._start_all()
+        return self.cluster.nodes[-1].node_id
 
     def start(self, node_id: str) -> None:
         """Start web server and Celery of a node."""
@@ -147,15 +165,23 @@ def wait_for(condition: Callable[[], bool], seconds: float = START_SECONDS) -> N
 
 @contextmanager
 def running(
-    count: int = 3, settings_module: str = "demo_site.settings", broker_url: str = ""
+    count: int = 3,
+    *,
+    spare: int = 0,
+    prepare: Callable[[MeasuredCluster], None] = lambda _: None,
+    **more: Any,
 ) -> Iterator[Nodes]:
-    """So many nodes on free ports, for as long as the block lasts."""
+    """So many nodes on free ports, for as long as the block lasts.
+
+    `spare` more may be started later; `prepare` makes what they need; `more` as MeasuredCluster.
+    """
     with tempfile.TemporaryDirectory(prefix="raft-config-bench-") as folder:
-        request = clusters.Request(Path(folder), nodes=count, port=_free_ports(count))
+        request = clusters.Request(Path(folder), nodes=count, port=_free_ports(count + spare))
         planned = clusters.plan(request)
         clusters.save(planned)
         facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
-        cluster = MeasuredCluster(**facts, settings_module=settings_module, broker_url=broker_url)
+        cluster = MeasuredCluster(**facts, **more)
+        prepare(cluster)
         nodes = Nodes(cluster)
         try:
             yield nodes

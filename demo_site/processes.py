@@ -59,7 +59,8 @@ def command(node: Node, kind: str) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", "demo_site.wsgi"),
         *("--bind", f"{HOST}:{node.port}"),
-        *("--worker-class", "gthread", "--workers", "1", "--threads", str(WEB_THREADS)),
+        # One worker process, or as many as WEB_CONCURRENCY says.
+        *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
         *("--keep-alive", "75", "--graceful-timeout", "2", "--no-control-socket"),
     ]
 

@@ -1,35 +1,71 @@
-"""What the nodes' databases hold, read behind their backs when all is quiet."""
+"""The nodes' databases, read behind their backs when all is quiet: files, or PostgreSQL's."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
-from benchmarks.nodes import Nodes
+from benchmarks.nodes import MeasuredCluster, Nodes
+
+POSTGRES = "tests.e2e.postgres_settings"
 
 
-def rows(nodes: Nodes, node_id: str, query: str, *parameters: object) -> list[tuple]:
-    path = nodes.cluster.node(node_id).folder / "db.sqlite3"
+def postgres(name: str) -> Any:
+    """A connection, as libpq's own variables say; psycopg is not installed everywhere."""
+    import psycopg  # noqa: PLC0415
+
+    return psycopg.connect(dbname=name, autocommit=True)
+
+
+def make_databases(cluster: MeasuredCluster) -> None:
+    """An empty database for each node, if they are PostgreSQL's; the server is a test's own."""
+    if cluster.settings_module != POSTGRES:
+        return
+    with closing(postgres("postgres")) as connection:
+        for node in cluster.nodes:
+            # Our own ports; a name cannot be a parameter.
+            connection.execute(f"create database raft_e2e_{node.port}")
+
+
+def rows(nodes: Nodes, node_id: str, query: str) -> list[tuple]:
+    node = nodes.cluster.node(node_id)
+    if nodes.cluster.settings_module == POSTGRES:
+        with closing(postgres(f"raft_e2e_{node.port}")) as connection:
+            return connection.execute(query).fetchall()
+    path = node.folder / "db.sqlite3"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return connection.execute(query, parameters).fetchall()
+        return connection.execute(query).fetchall()
 
 
-LOG = 'select "index", term, command, configuration from raft_config_logentry where "index" <= ?'
+NODE = "select current_term, role, last_applied, commit_index, last_log_index from raft_config_node"
+LOG = 'select "index", term, command, configuration from raft_config_logentry where "index" <='
+NOTE = 'changed_at, "user", origin, node, comment'
+STATE = {
+    "storedvalue": 'name, text, "index"',
+    "answeredrequest": 'request_id, "index", conflicts',
+    "change": f'"index", name, old_text, new_text, {NOTE}',
+    "scheduledchange": f'schedule_id, apply_at, "values", expires_at, guard, {NOTE}',
+}
+"""What a replay of the log determines, by table; not the keys that a database gives by itself."""
 
 
 def check_invariants(nodes: Nodes) -> None:
-    """One leader per term, equal logs where they overlap, equal values at equal indexes."""
+    """One leader per term, equal logs where they overlap, equal tables at equal indexes."""
     logs: dict[int, tuple] = {}
     leaders: dict[int, str] = {}
-    values = set()
+    found = set()
     for node_id in nodes.agents:
-        query = "select current_term, role, last_applied, commit_index, last_log_index from"
-        ((term, role, applied, commit, last),) = rows(nodes, node_id, f"{query} raft_config_node")
+        ((term, role, applied, commit, last),) = rows(nodes, node_id, NODE)
         assert applied <= commit <= last
         if role == "leader":
             assert leaders.setdefault(term, node_id) == node_id
-        for index, *entry in rows(nodes, node_id, LOG, commit):
+        for index, *entry in rows(nodes, node_id, f"{LOG} {commit}"):
             assert logs.setdefault(index, tuple(entry)) == tuple(entry), f"{node_id} differs"
-        stored = rows(nodes, node_id, "select * from raft_config_storedvalue order by name")
-        values.add((applied, tuple(stored)))
-    assert len(values) == 1, values
+        found.add((applied, *(_content(nodes, node_id, *each) for each in STATE.items())))
+    assert len(found) == 1, found
+
+
+def _content(nodes: Nodes, node_id: str, table: str, names: str) -> tuple[tuple, ...]:
+    query = f"select {names} from raft_config_{table} order by {names}"  # noqa: S608 - our names
+    return tuple(tuple(row) for row in rows(nodes, node_id, query))
