@@ -87,6 +87,7 @@ RAFT_CONFIG = {
     "PEERS": pairs(os.environ.get("PEERS", "")),
     "JOIN": os.environ.get("JOIN", ""),
     "SECRETS": [SECRET],
+    "ENCRYPTION_KEYS": [SECRET],
     "SETTINGS": {
         "SHOP_NAME": Setting("Corner shop", "The name at the top of every page.", group="Look"),
         "BANNER": Setting(
@@ -99,6 +100,22 @@ RAFT_CONFIG = {
         "SALE": Setting(default=False, help_text="Show the reduced prices.", group="Sale"),
         "SALE_PERCENT": Setting(15, "How much the goods are reduced, in per cent.", group="Sale"),
         "GOODS_SHOWN": Setting(4, "How many goods the page lists.", group="Sale"),
+        "CURRENCY": Setting(
+            "€",
+            "In front of each price.",
+            choices=[("€", "Euro"), ("£", "Pound"), ("$", "Dollar")],
+            group="Payment",
+        ),
+        "CARD_KEY": Setting(
+            "", "The key for card payment; without it, cash only.", secret=True, group="Payment"
+        ),
+        "SUPPORT_EMAIL": Setting(
+            "help@example.com",
+            "Told at the foot of every page.",
+            type="email",
+            env="DEMO_SUPPORT_EMAIL",
+            group="Payment",
+        ),
     },
 }
 

@@ -86,6 +86,7 @@ class Editor:
         if form.is_outdated or "nonce" in form.errors:
             return self._edit(form, outdated())
         if "_edit" in self.request.POST:
+            form.ask_for_choices()
             return self._edit(form)
         if not form.is_valid():
             return self._conflict(form) if form.is_undecided else self._edit(form)
@@ -145,7 +146,8 @@ class Editor:
             for name in changes.names
         ]
         typed = list(form.typed(with_choices=True))
-        return self._render("preview", form, None, steps=steps, typed=typed, changes=changes)
+        title = _("Preview: %s") % self.target.title
+        return self._render("preview", form, None, title, steps=steps, typed=typed, changes=changes)
 
     def _conflict_about(self, form: SettingsForm, names: Iterable[str]) -> HttpResponseBase:
         return self._conflict(form.after_conflict(list(names)), asked_before=False)
@@ -168,6 +170,7 @@ class Editor:
             "conflict",
             form,
             problem_of(ConflictError(list(among))),
+            _("Conflict: %s") % self.target.title,
             conflicts=conflicts,
             others=others,
             typed=list(form.typed(with_choices=False)),
@@ -184,12 +187,17 @@ class Editor:
         return default_display(setting)
 
     def _render(
-        self, template: str, form: SettingsForm, problem: Problem | None, **context: Any
+        self,
+        template: str,
+        form: SettingsForm,
+        problem: Problem | None,
+        title: str = "",
+        **context: Any,
     ) -> HttpResponseBase:
         return self.page.render(
             self.request,
             template,
-            self.target.title,
+            title or self.target.title,
             problem=problem,
             form=form,
             carries=form.carries().items(),

@@ -79,12 +79,17 @@ def _fact(name: str, setting: Setting[Any], stored: Value | None, author: Author
     return Fact(
         name=name,
         setting=setting,
-        value=display(setting, value),
-        default=display(setting, setting.default),
+        value=_shown(setting, value),
+        default=_shown(setting, setting.default),
         source=source,
         set_at=stored.index if stored else 0,
         author=author,
     )
+
+
+def _shown(setting: Setting[Any], value: object) -> str:
+    """A value of the list. That a secret is empty is none: it tells that it is still to be set."""
+    return display(setting, value if value or not setting.is_secret else None)
 
 
 def stored_values() -> dict[str, Value]:
@@ -114,7 +119,7 @@ def shown_display(setting: Setting[Any], shown: Shown) -> str:
 
 
 def default_display(setting: Setting[Any]) -> str:
-    return _("%s (default)") % display(setting, setting.default)
+    return _("%s (default)") % _shown(setting, setting.default)
 
 
 def step_of(name: str, old: str | None, new: str | None) -> Step:

@@ -138,6 +138,11 @@ class SettingsForm(CommentForm):
         if expires_at and expires_at <= (apply_at or now):
             self.add_error("expires_at", _("It has to expire later than it applies."))
 
+    def ask_for_choices(self) -> None:
+        """In the editor, where they are not made yet: a missing choice is no error there."""
+        for name in self.conflicting:
+            self.errors.pop(CHOICE + name, None)
+
     @property
     def is_undecided(self) -> bool:
         """Whether a choice between theirs and yours is missing."""

@@ -28,7 +28,7 @@ function filterAsYouType(input) {
 
 function warnOfUnsavedChanges(form) {
   const content = () => new URLSearchParams(new FormData(form)).toString();
-  const before = content();
+  const before = form.hasAttribute("data-raft-unsaved") ? null : content();
   let isSent = false;
   form.addEventListener("submit", () => { isSent = true; });
   window.addEventListener("pageshow", () => { isSent = false; });
