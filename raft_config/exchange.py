@@ -166,8 +166,8 @@ def _read(given: Mapping[str, object], settings: Mapping[str, Setting]) -> dict[
     problems: dict[str, str] = {}
     for name, raw in given.items():
         try:
-            # The same text on every Python; what cannot be one is refused by `decode`.
-            values[name] = settings[name].clean(settings[name].decode(json.dumps(raw)))
+            # The same text on every Python; what cannot be one is refused by `decode_given`.
+            values[name] = settings[name].clean(settings[name].decode_given(json.dumps(raw)))
         except (SchemaError, ValidationError) as error:  # noqa: PERF203 -- each fault is told
             # A message may repeat the value.
             problems[name] = "is not valid" if settings[name].is_secret else _told(error)

@@ -2,8 +2,9 @@
 
 The history is a part of the replicated state: the same on every node, whatever was compacted. It
 tells the changes of the last `HISTORY_ENTRIES` entries of the log. Texts are as they are stored;
-`declared()[name].decode(text)` gives the value, so that what is put back is validated like any
-other write. Every question is one statement over an index, or two; none loads the whole history.
+`declared()[name].decode_given(text)` gives the value, so that what is put back is validated like
+any other write. Every question is one statement or two, over an index; none loads the history
+whole.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class PutBack:
                 reason = _("The environment of this node fixes it.")
             elif name in texts:
                 try:
-                    values[name] = changeable[name].decode(texts[name])
+                    values[name] = changeable[name].decode_given(texts[name])
                 except SchemaError as error:
                     reason = _("What was stored then %s.") % error
             if reason:

@@ -209,7 +209,7 @@ def values_of(texts: Mapping[str, str]) -> dict[str, Any]:
     errors: dict[str, list[str]] = {}
     for name, text in texts.items():
         try:
-            values[name] = declared()[name].decode(text)
+            values[name] = declared()[name].decode_given(text)
         except SchemaError:  # noqa: PERF203 -- each fault is told
             errors[name] = [_("Its old value is not one of the type that is declared now.")]
     if errors:

@@ -59,7 +59,8 @@ def text_as_json(name: str, text: str | None) -> dict[str, Any] | None:
     setting = declared().get(name)
     if setting is not None:
         try:
-            return {"value": MASK if setting.is_secret else _plain(setting, setting.decode(text))}
+            value = setting.decode_given(text)
+            return {"value": MASK if setting.is_secret else _plain(setting, value)}
         except SchemaError:
             pass
     return {"value": display_text(name, text)}

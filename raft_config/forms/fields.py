@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from ..schema import SchemaError, Setting
+from ..schema.encryption import token_of
 from ..schema.strict import MAX_INTEGER, parse_json
 from ..state_machine import Value
 
@@ -51,6 +52,8 @@ def _shown_of(found: Any) -> Shown:
         raise ValueError(index)
     if not isinstance(text, str | None):
         raise TypeError(text)
+    if text is not None and token_of(text) is not None:  # it would be decrypted, and shown
+        raise ValueError("encrypted")
     return Shown(index, text)
 
 
@@ -98,7 +101,11 @@ def shown_of(setting: Setting[Any], stored: Value | None) -> Shown:
     """What a page shows of a stored value."""
     if stored is None:
         return Shown(0, None)
-    return Shown(stored.index, None if setting.is_secret else stored.text)
+    if setting.is_secret:
+        return Shown(stored.index, None)
+    was_secret = token_of(stored.text) is not None
+    text = setting.encode(setting.decode_or_default(stored.text)) if was_secret else stored.text
+    return Shown(stored.index, text)
 
 
 def value_of(setting: Setting[Any], text: str | None) -> Any:

@@ -121,6 +121,16 @@ class Codec(Generic[T]):
             problem = f"holds a secret that cannot be read as {self.kind_name}"
             raise SchemaError(problem) from None  # its cause may repeat the secret
 
+    def decode_given(self, text: str) -> T:
+        """As `decode`, of a text that somebody has chosen: from a file, or out of the history.
+
+        Only a secret may be encrypted in it: whoever came by a token could else have it read in a
+        setting that is shown.
+        """
+        if token_of(text) is not None and not self.secret:
+            raise SchemaError("is encrypted, and the setting is no secret; set it by hand")
+        return self.decode(text)
+
     def decode_or_default(self, text: str) -> T:
         """What a reader gives: the default in place of what another release stored otherwise."""
         try:

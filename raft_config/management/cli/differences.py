@@ -38,7 +38,7 @@ def shown_text(name: str, text: str | None) -> Shown | None:
     setting = declared().get(name)
     try:
         if setting is not None:
-            return shown(setting, setting.decode(text))
+            return shown(setting, setting.decode_given(text))
         told = display_text(name, text)
         return Shown(told, MASK if told == MASK else parse_json(text)["value"])
     except (SchemaError, TypeError, KeyError):

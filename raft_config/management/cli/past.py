@@ -149,7 +149,7 @@ def _put_back(terminal: Terminal, options: Namespace, putting: history.Putting, 
 
 def _value(name: str, text: str) -> Any:
     try:
-        return declared()[name].decode(text)
+        return declared()[name].decode_given(text)
     except SchemaError as error:
         raise CommandError(f"{name} {error}; it cannot be put back by this release.") from error
 

@@ -1,0 +1,1 @@
+"""What a stranger, a user with few rights, or a node that has gone bad may try."""
