@@ -55,6 +55,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "raft_config.middleware.read_your_writes",
+    "raft_config.middleware.pinned_settings",
     "demo_site.middleware.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -73,6 +75,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "raft_config.context_processors.settings",
             ],
         },
     }
@@ -89,7 +92,9 @@ RAFT_CONFIG = {
     "SECRETS": [SECRET],
     "ENCRYPTION_KEYS": [SECRET],
     "SETTINGS": {
-        "SHOP_NAME": Setting("Corner shop", "The name at the top of every page.", group="Look"),
+        "SHOP_NAME": Setting(
+            "Corner shop", "The name at the top of every page.", group="Look", public=True
+        ),
         "BANNER": Setting(
             "Fresh bread every morning.",
             "A line above the goods; empty hides it.",

@@ -51,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
         Article(each.name, each.price, round(each.price * factor, 2) if factor else None)
         for each in GOODS[: max(config.GOODS_SHOWN, 0)]
     ]
-    return render(request, "demo_site/home.html", {"config": config, "goods": goods, **_node()})
+    return render(request, "demo_site/home.html", {"goods": goods, **_node()})
 
 
 @never_cache

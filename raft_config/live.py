@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 
 from .core.state import Follower
 from .exceptions import ConflictError, StaleReadError
-from .reader import Reader, move_pin
+from .reader import Reader
 from .schema import bind
 
 CONSISTENCIES: Final = ("local", "linearizable")
@@ -82,7 +82,6 @@ class Config(Reader):
             expires_at=expires_at,
             timeout_seconds=timeout_seconds,
         )
-        move_pin()
         return int(answer.index)
 
     def reset(self, *names: str, **options: Any) -> int:

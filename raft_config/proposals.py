@@ -31,7 +31,7 @@ from .exceptions import (
     UnavailableError,
 )
 from .node import Node, get_node
-from .reader import latest, written
+from .reader import latest, move_pin, written
 from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
 from .state_machine import Answer, CancelSchedule, Command, Note, encode_command
 from .transport.wire import text_of
@@ -113,6 +113,7 @@ def submit(command: Command | CancelSchedule, timeout_seconds: float | None = No
     if answer.conflicts:
         raise ConflictError(answer.conflicts)
     written.set(answer.index)
+    move_pin()
     watcher.announce()
     return answer
 
