@@ -79,6 +79,8 @@ class RaftConfig:
     """The first members and their base URLs, oneself included; empty for a cluster of one."""
     join: str = ""
     """The base URL of any member: start with no configuration, and be added by the cluster."""
+    learner: bool = False
+    """Join without ever getting a vote, as a read-only site at the edge."""
     url: str = ""
     """Where the others reach this node; by default what `peers` says."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -206,6 +208,7 @@ def _build(values: _Values) -> tuple[RaftConfig, list[ConfigurationError]]:
         cluster_id=cluster_id,
         peers=peers,
         join=values.take("JOIN", _optional_url, ""),
+        learner=values.take("LEARNER", _boolean, default=False),
         url=values.take("URL", _optional_url, "") or peers.get(node_id, ""),
         secrets=values.take("SECRETS", _secrets, ()),
         database=database,
@@ -237,6 +240,8 @@ def _check_together(values: _Values, config: RaftConfig) -> None:
         values.refuse("SECRETS", f"is needed as soon as there are PEERS or JOIN. {MAKE_KEY}")
     if config.join and not config.url:
         values.refuse("URL", "is needed with JOIN: write where the members reach this node.")
+    elif config.learner and not config.join:
+        values.refuse("LEARNER", "is for a node that joins: write the URL of a member in JOIN.")
     elif config.join and config.join == config.url:
         values.refuse("JOIN", "is this node's own URL: write the URL of a member instead.")
 
@@ -295,6 +300,21 @@ def _base_url(value: object) -> str:
         "must be an address like 'http://10.0.0.2:8000/raft' (http or https, a host without "
         f"underscore, the prefix of the app's urls; no user, query or fragment){shown}."
     )
+
+
+def url_problem(value: str) -> str:
+    """What is wrong with a node's URL, "" if nothing is."""
+    try:
+        _base_url(value)
+    except _WrongError as error:
+        return str(error)
+    return ""
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _WrongError(f"must be True or False, not {_cut(value)}.")
 
 
 def _optional_url(value: object) -> str:

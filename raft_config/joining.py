@@ -21,6 +21,7 @@ def join_cluster() -> bool:
         "node_id": node.node_id,
         "address": config.url,
         "incarnation": state.incarnation,
+        "promote": not config.learner,
     }
     try:
         seconds = config.write_timeout_seconds

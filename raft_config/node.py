@@ -220,17 +220,19 @@ class Node:
         self.wait_applied(accepted.index, accepted.term, timeout_seconds)
         return accepted
 
-    def join(self, node_id: str, address: str, incarnation: str) -> Accepted | None:
+    def join(
+        self, node_id: str, address: str, incarnation: str, *, promote: bool = True
+    ) -> Accepted | None:
         """Let a newcomer in as a learner; None if it is a member already."""
         member = self.state.configuration.by_id.get(node_id)
         if member is not None and member.incarnation in ("", incarnation):
             return None
         if member is not None:
             raise MembershipError(
-                f"Node {node_id} was a member with another database. "
-                f"Remove it first, then let it join again."
+                f"Node {node_id} was a member with another database. Remove it first "
+                f"(raft_members remove {node_id}), then let it join again."
             )
-        change = AddLearner(node_id, address, incarnation)
+        change = AddLearner(node_id, address, incarnation, promote)
         return self.change_members(change, timeout_seconds=self.config.write_timeout_seconds)
 
     def read_index(self, *, timeout_seconds: float) -> int:
@@ -334,9 +336,9 @@ class Node:
         if self._pinger is not None:
             self._pinger.shutdown()
 
-    def take(self, event: Event) -> None:
+    def take(self, event: Event) -> list[Effect]:
         """Take in an event that is answered by nothing but its effects."""
-        self._take(event)
+        return self._take(event)[1]
 
     # -- the corridor
 

@@ -12,5 +12,9 @@ urlpatterns = [
     path("rpc/propose/", RpcView.as_view(handle=views.handle_propose), name="propose"),
     path("rpc/read_index/", RpcView.as_view(handle=views.handle_read_index), name="read_index"),
     path("rpc/join/", RpcView.as_view(handle=views.handle_join), name="join"),
+    path("rpc/operate/", RpcView.as_view(handle=views.handle_operate), name="operate"),
+    path("rpc/describe/", RpcView.as_view(handle=views.handle_describe), name="describe"),
+    path("rpc/probe/", RpcView.as_view(handle=views.handle_probe), name="probe"),
+    path("rpc/digest/", RpcView.as_view(handle=views.handle_digest), name="digest"),
     path("rpc/ping/", RpcView.as_view(handle=views.handle_ping), name="ping"),
 ]

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from django.db import connections, transaction
@@ -33,6 +34,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from . import operations
 from .conf import get_config
 from .core import messages
 from .exceptions import (
@@ -40,6 +42,7 @@ from .exceptions import (
     InvalidMessageError,
     MessageTooLargeError,
     NotLeaderError,
+    RaftConfigError,
     RemovedNodeError,
     UnknownNodeError,
 )
@@ -51,6 +54,7 @@ from .transport.client import signer_for
 logger = logging.getLogger("raft_config")
 
 READ_BYTES = 1024 * 1024
+MAX_PROBLEM = 500
 
 Handler = Callable[[Node, Caller, bytes], bytes]
 """Makes the reply's body from a request's."""
@@ -169,6 +173,13 @@ def _require_member(node: Node, caller: Caller) -> None:
     raise UnknownNodeError(f"Node {caller.node_id} is no member; let it join first.")
 
 
+def _require_listed(node: Node, caller: Caller) -> None:
+    """What is asked of any node is taken from those that it knows as members."""
+    _require_member(node, caller)
+    if caller.node_id not in node.state.configuration.by_id:
+        raise UnknownNodeError(f"Node {node.node_id} knows of no member {caller.node_id}.")
+
+
 def handle_raft(node: Node, caller: Caller, body: bytes) -> bytes:
     """Answer a request of Raft."""
     envelope = wire.decode_envelope(body)
@@ -202,6 +213,7 @@ def handle_join(node: Node, caller: Caller, body: bytes) -> bytes:
         "node_id": strict.identifier,
         "address": strict.text,
         "incarnation": strict.text,
+        "promote": strict.boolean,
     }
     found = _fields(body, readers)
     asks_for_itself = caller.node_id == found["node_id"]
@@ -216,6 +228,52 @@ def handle_join(node: Node, caller: Caller, body: bytes) -> bytes:
         seconds = node.config.write_timeout_seconds
         return wire.dump_json(node.transport.call(error.leader_id, address, "join", found, seconds))
     return wire.dump_json({"index": accepted.index if accepted else node.state.configuration.index})
+
+
+def handle_operate(node: Node, caller: Caller, body: bytes) -> bytes:
+    """What an operator of another member wants done, or planned, here."""
+    readers = {
+        "name": strict.text,
+        "node_id": strict.identifier_or_nothing,
+        "address": strict.text,
+        "promote": strict.boolean,
+        "only_plan": strict.boolean,
+        "force": strict.boolean,
+    }
+    found = _fields(body, readers)
+    _require_listed(node, caller)
+    choice = {name: found.pop(name) for name in ("only_plan", "force")}
+    operation = operations.Operation(**found)
+    operations.check(operation)
+    if operation.name in operations.DONE_BY_THE_NODE and operation.node_id != node.node_id:
+        raise InvalidMessageError("It can be done by nobody but the node that it concerns.")
+    return wire.dump_json(operations.answer_here(node, operation, **choice))
+
+
+def handle_describe(node: Node, _caller: Caller, body: bytes) -> bytes:
+    """This node by its own word, to any node: one that is shut out wants to know why."""
+    _fields(body, {})
+    return wire.dump_json(asdict(operations.describe(node)))
+
+
+def handle_probe(node: Node, caller: Caller, body: bytes) -> bytes:
+    """Whether this node reaches the caller, where it believes it to be."""
+    _fields(body, {})
+    _require_listed(node, caller)
+    address, problem = node.address_of(caller.node_id), ""
+    try:
+        node.transport.call(caller.node_id, address, "ping", {}, node.config.rpc_timeout_seconds)
+    except RaftConfigError as error:
+        problem = str(error)[:MAX_PROBLEM]
+    return wire.dump_json({"address": address, "problem": problem})
+
+
+def handle_digest(node: Node, caller: Caller, body: bytes) -> bytes:
+    """What identifies all that is applied here, and the index up to which it is."""
+    _fields(body, {})
+    _require_listed(node, caller)
+    index, digest = node.storage.digest()
+    return wire.dump_json({"index": index, "digest": digest})
 
 
 def handle_ping(node: Node, _caller: Caller, body: bytes) -> bytes:

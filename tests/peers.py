@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from raft_config import __version__
 from raft_config import node as nodes
 from raft_config.conf import get_config
 from raft_config.core import messages
@@ -65,6 +66,7 @@ class Peers:
         self.down = set()
         self.answers = {"ping": lambda **_: {"term": 0}}
         self.found = {}
+        self.facts = {}
         self.sent = []
         self.calls = []
 
@@ -76,6 +78,8 @@ class Peers:
     def call(self, receiver_id, base_url, name, payload, timeout_seconds):
         self.calls.append((receiver_id, base_url, name, payload))
         self._require_up(receiver_id)
+        if name == "describe":
+            return {**facts(receiver_id), **self.facts.get(receiver_id, {})}
         return self.answers[name](**payload)
 
     def identify(self, base_url):
@@ -84,6 +88,33 @@ class Peers:
     def _require_up(self, peer):
         if peer in self.down:
             raise PeerUnavailableError(f"{peer} is down")
+
+
+def facts(node_id):
+    """What a peer says of itself that is a follower, and well."""
+    return {
+        "node_id": node_id,
+        "incarnation": f"life of {node_id}",
+        "generation": "",
+        "role": "follower",
+        "term": 1,
+        "leader_id": "a",
+        "last_log_index": 3,
+        "last_log_term": 1,
+        "commit_index": 3,
+        "last_applied": 3,
+        "snapshot_index": 0,
+        "is_newcomer": False,
+        "may_lead": True,
+        "drained": False,
+        "halted_by": "",
+        "release": __version__,
+        "version": 1,
+        "clock_ms": int(time.time() * 1000),
+        "signs_with": "",
+        "verifies": (),
+        "up": (),
+    }
 
 
 def reply_to(envelope, message):

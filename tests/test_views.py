@@ -34,6 +34,7 @@ from raft_config.exceptions import (
 )
 from raft_config.transport import wire
 from raft_config.transport.auth import Signer
+from raft_config.urls import urlpatterns
 
 SECRET = "for the tests only, thirty-two letters"
 CONFIG = {
@@ -83,8 +84,8 @@ class FakeNode:
         self._called("read_index", timeout_seconds)
         return 9
 
-    def join(self, node_id, address, incarnation):
-        self._called("join", node_id, address, incarnation)
+    def join(self, node_id, address, incarnation, promote):
+        self._called("join", node_id, address, incarnation, promote)
 
     def _called(self, *call):
         self.calls.append(call)
@@ -164,12 +165,12 @@ def test_a_ping_is_answered_to_anybody_with_the_secret(node):
     assert post("ping", {}, signer("x")).json() == {"term": 3}
 
 
-NEWCOMER = {"node_id": "d", "address": "http://d", "incarnation": "i"}
+NEWCOMER = {"node_id": "d", "address": "http://d", "incarnation": "i", "promote": True}
 
 
 def test_a_newcomer_is_let_in(node):
     assert post("join", NEWCOMER, signer("d")).json() == {"index": 4}
-    assert node.calls == [("join", "d", "http://d", "i")]
+    assert node.calls == [("join", "d", "http://d", "i", True)]
 
 
 def test_a_newcomer_may_ask_any_member_which_asks_the_leader(node):
@@ -197,7 +198,7 @@ def test_only_a_member_may_bring_in_another_node(node):
 # ------------------------------------------------------------------------ who is refused
 
 
-@pytest.mark.parametrize("name", ["raft", "propose", "read_index", "join", "ping"])
+@pytest.mark.parametrize("name", [each.name for each in urlpatterns])
 @pytest.mark.parametrize("body", [b"", b"[" * 100_000, b"x" * 5_000_000], ids=len)
 def test_what_nobody_signed_is_401_and_not_read(node, name, body, monkeypatch):
     monkeypatch.setattr(views, "_read", lambda _: pytest.fail("read"))
@@ -523,7 +524,7 @@ def test_neither_csrf_nor_a_login_is_asked_for(node):
     assert resolve(reverse("raft_config:ping")).func.login_required is False
 
 
-@pytest.mark.parametrize("name", ["raft", "propose", "read_index", "join", "ping"])
+@pytest.mark.parametrize("name", [each.name for each in urlpatterns])
 def test_no_database_has_a_transaction_around_these_views(name):
     view = resolve(reverse(f"raft_config:{name}")).func
     assert view._non_atomic_requests == set(connections)

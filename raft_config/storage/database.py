@@ -29,7 +29,7 @@ from .durability import DurabilityNeededError, relaxed_commits
 from .log import DatabaseLog, first_of
 from .machine import DatabaseMachine
 from .node_row import NodeRow
-from .transaction import Transaction, mirror_members
+from .transaction import Transaction, digest_of, mirror_members
 
 MAX_SCHEDULED = 1000
 """So many changes may wait for their time: all of them are in every snapshot."""
@@ -144,6 +144,18 @@ class DatabaseStorage:
                 f"{MAX_SCHEDULED} changes are scheduled already, and more are not kept. "
                 "Cancel some, or wait until some are made."
             )
+
+    def snapshot(self) -> tuple[NodeState, bytes]:
+        """The state, and all that is applied as one text, as of the same instant."""
+        with transaction.atomic(using=self.alias):
+            row = self._row.lock()
+            state = decode_state(row) if row is not None else self.node_defaults()
+            return state, self._machine.snapshot()
+
+    def digest(self) -> tuple[int, str]:
+        """last_applied, and what identifies all that is applied; equal on nodes that agree."""
+        state, data = self.snapshot()
+        return state.last_applied, digest_of(data)
 
     def halted_by(self) -> str:
         """Why nothing more is applied here; "" when nothing is wrong."""

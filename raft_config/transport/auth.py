@@ -192,6 +192,11 @@ class Signer:
         """Name the secret that signs, without telling it; equal on nodes that share it."""
         return next(iter(self._keys))
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Name every secret that verifies, likewise; the one that signs comes first."""
+        return tuple(self._keys)
+
     def sign_request(self, method: str, path: str, body: bytes, *, receiver: str) -> dict[str, str]:
         """Return the headers to send. Sign again for each attempt: a nonce is good for one.
 

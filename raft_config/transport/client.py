@@ -32,7 +32,16 @@ from ..exceptions import (
 )
 from . import refusals
 from .auth import Signer
-from .strict import Reader, fields_of, integer, load_json
+from .strict import (
+    Reader,
+    boolean,
+    fields_of,
+    identifier,
+    integer,
+    items_of,
+    load_json,
+    text,
+)
 from .wire import MAX_BODY_BYTES, decode_envelope, dump_json, encode_envelope
 
 MAX_REPLY_BYTES: Final = 64 * 1024
@@ -41,11 +50,36 @@ MAX_REPLY_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_SECONDS: Final = 1.0
 MAX_SHOWN: Final = 200
 
+_FACTS_IN_TEXT: Final = (
+    *("node_id", "incarnation", "generation", "role", "leader_id", "halted_by", "release"),
+    "signs_with",
+)
+_FACTS_IN_NUMBERS: Final = (
+    *("term", "last_log_index", "last_log_term", "commit_index", "last_applied"),
+    *("snapshot_index", "version", "clock_ms"),
+)
+
 REPLIES: Final[Mapping[str, Mapping[str, Reader]]] = {
     "propose": {"index": integer, "term": integer},
     "read_index": {"index": integer},
     "join": {"index": integer},
     "ping": {"term": integer},
+    "operate": {
+        "text": text,
+        "refusal": text,
+        "may_force": boolean,
+        "is_done": boolean,
+        "index": integer,
+    },
+    "describe": {
+        **dict.fromkeys(_FACTS_IN_TEXT, text),
+        **dict.fromkeys(_FACTS_IN_NUMBERS, integer),
+        **dict.fromkeys(("is_newcomer", "may_lead", "drained"), boolean),
+        "verifies": items_of(text),
+        "up": items_of(identifier),
+    },
+    "probe": {"address": text, "problem": text},
+    "digest": {"index": integer, "digest": text},
 }
 """What each call is answered with; a newer release may add fields."""
 
@@ -100,7 +134,7 @@ class HttpTransport:
         payload: dict[str, object],
         timeout_seconds: float,
     ) -> dict[str, object]:
-        """Ask for propose, read_index, join or ping; raises the error that the reply names.
+        """Ask for what `REPLIES` names; raises the error that the reply names.
 
         Beside that: PeerUnreachableError (it received nothing), PeerUnavailableError (it may have),
         PeerRejectedError.

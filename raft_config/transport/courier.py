@@ -40,7 +40,7 @@ class Transport(Protocol):
         payload: dict[str, object],
         timeout_seconds: float,
     ) -> dict[str, object]:
-        """Ask for propose, read_index, join or ping. Raises the error that the reply names."""
+        """Ask for what `client.REPLIES` names. Raises the error that the reply names."""
 
     def identify(self, base_url: str) -> str:
         """The id of the node found there. Raises PeerUnavailableError, PeerRejectedError."""

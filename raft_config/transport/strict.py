@@ -106,6 +106,11 @@ def identifier(value: Any) -> str:
     return str(value)
 
 
+def identifier_or_nothing(value: Any) -> str:
+    """The id of a node, or "" for none."""
+    return "" if value == "" else identifier(value)
+
+
 def data(value: Any) -> bytes:
     """Bytes, from base64."""
     if type(value) is not str:
