@@ -89,6 +89,7 @@ class SettingsView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """After who asks is known: what they ask, and how fresh it must be."""
         super().initial(request, *args, **kwargs)
+        _require_length(request)
         readers = self.parameters_of(str(request.method))
         self.query = query_of(request.query_params, readers, self.repeated)
         if request.method in {"GET", "HEAD"}:
@@ -173,6 +174,13 @@ class SettingsView(APIView):
             else:
                 exc.status_code = HTTPStatus.FORBIDDEN
         return answer_to(exc, self.request)
+
+
+def _require_length(request: Request) -> None:
+    """Raise Problem 411 for a body of unknown length: DRF would take it for none at all."""
+    if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+        detail = _("Send the length of the body, in the header Content-Length.")
+        raise Problem(HTTPStatus.LENGTH_REQUIRED, "length_required", detail)
 
 
 def _group(name: str) -> str | None:

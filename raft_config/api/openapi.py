@@ -31,7 +31,7 @@ PROBLEM: Final = "application/problem+json"
 
 READ: Final = (304, 400, 401, 403, 503)
 CHANGE: Final = (400, 401, 403, 409, 503, 504)
-WRITE: Final = (*CHANGE, 413, 415)
+WRITE: Final = (*CHANGE, 411, 413, 415)
 
 MEANINGS: Final[Mapping[int, str]] = {
     304: "The client has it already: If-None-Match.",
@@ -41,6 +41,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     404: "There is no such thing, or this user may not see it.",
     409: "Somebody else has changed it meanwhile; `actual` tells the present indexes.",
     410: "The history does not reach back so far.",
+    411: "The body has no Content-Length.",
     412: "If-Match does not hold any more; nothing was changed.",
     413: "The body is too large.",
     415: "The body is not JSON.",

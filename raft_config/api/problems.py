@@ -85,7 +85,7 @@ _WHAT_THE_CLUSTER_SAYS: Final[Mapping[type[Exception], tuple[int, str, bool]]] =
     exceptions.HistoryUnavailableError: (410, "history_forgotten", False),
 }
 
-_FACTS: Final = ("request_id", "leader_id", "names", "oldest_index")
+_FACTS: Final = ("request_id", "leader_id", "names", "oldest_index", "newest_index")
 """Attributes of our errors that a program can act on."""
 
 

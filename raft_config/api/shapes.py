@@ -32,6 +32,7 @@ class Problem(s.Serializer[Any]):
     leader_id = _optional(s.CharField, allow_null=True)
     index = _optional(s.IntegerField)
     oldest_index = _optional(s.IntegerField)
+    newest_index = _optional(s.IntegerField)
 
 
 class Noted(s.Serializer[Any]):

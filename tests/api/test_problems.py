@@ -7,6 +7,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+import requests
 from django.db import OperationalError
 from rest_framework.authentication import BaseAuthentication, BasicAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -78,6 +79,27 @@ def test_answer_of_the_cluster_has_a_status_and_says_whether_to_retry(api, faili
     problem(response, status, code)
     assert response.headers.get("Retry-After") == ("1" if retry else None)
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_node_that_is_cut_off_reads_what_it_has_and_changes_nothing(api, site):
+    peers = {name: f"http://127.0.0.1:1/{name}" for name in "abc"}
+    site.RAFT_CONFIG = {
+        **site.RAFT_CONFIG,
+        "NODE_ID": "a",
+        "PEERS": peers,
+        "SECRETS": ["for the tests only, and long enough for that"],
+        "WRITE_TIMEOUT_SECONDS": 0.3,
+    }
+    for response in (
+        api.put("MAX_ITEMS/", {"value": 30}),
+        api.delete("MAX_ITEMS/"),
+        api.get("MAX_ITEMS/?consistency=linearizable"),
+    ):
+        problem(response, 503, "no_leader")
+        assert response.headers["Retry-After"] == "1"
+    assert api.get("MAX_ITEMS/").data["value"] == 20
+    assert api.get("meta/").data["leader_id"] is None
+    assert api.get("watch/?index=5&timeout=0").data == {"index": 5, "changes": []}
 
 
 def test_unknown_outcome_names_the_request_to_retry_and_the_retry_has_one_effect(api, monkeypatch):
@@ -180,6 +202,19 @@ def test_body_beyond_the_limit_is_413(api, monkeypatch):
     monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 100)
     body = b'{"values": {"BANNER": "' + b"x" * 100 + b'"}}'
     problem(api("PATCH", "", body), 413, "too_large")
+
+
+def test_body_without_its_length_is_411_instead_of_being_taken_for_none(server, django_user_model):
+    django_user_model.objects.create_superuser("robot", password="x")
+    pieces = iter([b'{"values": {"MAX_ITEMS": ', b"30}}"])
+    response = requests.patch(
+        server,
+        data=pieces,
+        auth=("robot", "x"),
+        headers={"Content-Type": "application/json"},
+        timeout=20,
+    )
+    assert (response.status_code, response.json()["code"]) == (411, "length_required")
 
 
 def test_no_more_of_a_body_is_read_than_is_allowed():
