@@ -98,7 +98,11 @@ UNSTORED = (Refusal.OVERLOADED, Refusal.TRANSFERRING, Refusal.CHANGE_PENDING)
 
 
 class Node:
-    """One node, as seen from one process. All state is in its database."""
+    """One node, as seen from one process. All state is in its database.
+
+    Instants that processes share are read from `clock`; what one process waits for is measured by
+    the monotonic clock, so that a step of the other makes nobody wait for an hour.
+    """
 
     def __init__(
         self,
@@ -106,11 +110,13 @@ class Node:
         transport: Transport,
         *,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.config = config
         self.node_id = config.node_id
         self.clock = clock
+        self.monotonic = monotonic
         self.jitter = jitter
         self.transport = transport
         self.storage = DatabaseStorage(config.database, self._first_state)
@@ -181,12 +187,12 @@ class Node:
 
     def run_for(self, seconds: float) -> None:
         """Drive the node: tick whenever something is due, until the time is over."""
-        end = self.clock() + seconds
+        end = self.monotonic() + seconds
         longest_sleep = self.config.timing.heartbeat_interval_seconds
-        while (now := self.clock()) < end:
-            due = self.tick()
+        while self.monotonic() < end:
+            due_in = self.tick() - self.clock()
             self.check_reachability()
-            time.sleep(max(0.0, min(due - now, end - now, longest_sleep)))
+            time.sleep(max(0.0, min(due_in, end - self.monotonic(), longest_sleep)))
 
     def propose(self, commands: Sequence[bytes], *, timeout_seconds: float) -> Accepted:
         """Append commands as leader, and wait until the last of them is applied here.
@@ -241,14 +247,14 @@ class Node:
         Raises NotLeaderError, UnavailableError; a retry begins a fresh round.
         """
         self._drive_if_alone()
-        deadline = self.clock() + timeout_seconds
+        deadline = self.monotonic() + timeout_seconds
         begun, effects = self._take(Read(uuid.uuid4().hex))
         refused = next((each for each in effects if isinstance(each, Refused)), None)
         if refused is not None:
             raise error_for(refused, begun)
         seen, state = self._news(), begun
         while not is_confirmed(begun, state):
-            if self.clock() > deadline:
+            if self.monotonic() > deadline:
                 raise UnavailableError("No majority answered in time; try again later.")
             self._wait_for_news(seen)
             seen, state = self._news(), self.state
@@ -256,7 +262,7 @@ class Node:
 
     def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
         """Wait until that is applied here. Raises EntryLostError, OutcomeUnknownError."""
-        deadline = self.clock() + timeout_seconds
+        deadline = self.monotonic() + timeout_seconds
         while True:
             seen = self._news()
             outcome = outcome_of(self.state, self.storage.log, index, term)
@@ -265,16 +271,16 @@ class Node:
             if outcome is Outcome.LOST:
                 raise EntryLostError(index, term)
             # Compacted: it may have been another leader's. Only a retry under its id can tell.
-            if outcome is Outcome.COMPACTED or self.clock() > deadline:
+            if outcome is Outcome.COMPACTED or self.monotonic() > deadline:
                 raise OutcomeUnknownError(f"at index {index}")
             self._wait_for_news(seen)
 
     def wait_until_applied(self, index: int, timeout_seconds: float) -> bool:
         """Wait until this node has applied `index`; whether it came to that in time."""
-        deadline = self.clock() + timeout_seconds
+        deadline = self.monotonic() + timeout_seconds
         seen = self._news()
         while self.storage.version() < index:
-            if self.clock() > deadline:
+            if self.monotonic() > deadline:
                 return False
             self._wait_for_news(seen)
             seen = self._news()
@@ -301,7 +307,7 @@ class Node:
         if self._ping is not None and self._ping.done():
             self._note_reachable(self._ping.result())
             self._ping = None
-        if self._ping is None and self.clock() >= self._next_ping_at:
+        if self._ping is None and self.monotonic() >= self._next_ping_at:
             if self._pinger is None:
                 self._pinger = ThreadPoolExecutor(1, "raft-ping")
             self._ping = self._pinger.submit(self._answers_itself)
@@ -318,7 +324,7 @@ class Node:
     def _note_reachable(self, is_reachable: bool) -> None:  # noqa: FBT001 - the answer itself
         self._failed_pings = 0 if is_reachable else self._failed_pings + 1
         interval = REACHABLE_SECONDS if is_reachable else UNREACHABLE_SECONDS
-        self._next_ping_at = self.clock() + interval
+        self._next_ping_at = self.monotonic() + interval
         allowed = self._failed_pings < FAILED_PINGS
         if self.state.may_lead != allowed:
             outcome = "answers again; may lead" if allowed else "does not answer; will not lead"

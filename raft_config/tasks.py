@@ -56,13 +56,13 @@ def tick() -> None:
     """Drive this node until the next beat; beside a running one, let that go on and return."""
     node = get_node()
     interval = get_config().tick_interval_seconds
-    if not _drive.extend(node.clock() + (1 + SLACK) * interval):
+    if not _drive.extend(node.monotonic() + (1 + SLACK) * interval):
         return
     try:
-        while not _drive.ends(node.clock()):
+        while not _drive.ends(node.monotonic()):
             close_old_connections()
             join_cluster()
-            node.run_for(min(interval, _drive.until - node.clock()))
+            node.run_for(min(interval, _drive.until - node.monotonic()))
     finally:
         _drive.is_running = False
 

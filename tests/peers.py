@@ -140,7 +140,8 @@ def append(term, *entries, previous=(0, 0), commit=0):
 
 def make_node(peers, clock=None, jitter=0.5):
     """A node of the configuration in force, to be closed."""
-    return Node(get_config(), peers, clock=clock or Clock(), jitter=lambda: jitter)
+    clock = clock or Clock()
+    return Node(get_config(), peers, clock=clock, monotonic=clock, jitter=lambda: jitter)
 
 
 def elect(node):

@@ -624,3 +624,18 @@ def test_process_has_one_node_until_its_settings_change(tmp_path):
     assert get_node() is first
     with override_settings(RAFT_CONFIG={**CLUSTER, "VERSION_FILE": tmp_path / "other"}):
         assert get_node() is not first
+
+
+def test_clock_that_is_put_back_makes_no_write_wait_for_an_hour(leader, peers):
+    """Waits are measured by the monotonic clock; only what processes share has the other one."""
+    peers.down = {"b", "c"}
+    clock = leader.clock
+
+    def put_back():
+        clock.skipped -= 3600
+        return clock()
+
+    leader.clock = put_back
+    leader.monotonic = time.monotonic
+    with pytest.raises(OutcomeUnknownError):
+        leader.propose([put("X", "1")], timeout_seconds=0.05)

@@ -28,9 +28,9 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         interval = get_config().tick_interval_seconds
         node = get_node()
-        end = None if seconds is None else node.clock() + seconds
+        end = None if seconds is None else node.monotonic() + seconds
         try:
-            while not stop.is_set() and (end is None or node.clock() < end):
+            while not stop.is_set() and (end is None or node.monotonic() < end):
                 close_old_connections()
                 join_cluster()
                 node.run_for(interval)
