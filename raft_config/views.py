@@ -40,6 +40,7 @@ from .core import messages
 from .exceptions import (
     AuthenticationError,
     InvalidMessageError,
+    MessageRefusedError,
     MessageTooLargeError,
     NotLeaderError,
     RaftConfigError,
@@ -124,6 +125,9 @@ class RpcView(APIView):
         if reply is not None:
             # The sender tells its operator, once; here it would be a line per heartbeat.
             logger.debug("Refused with status %d: %s", reply[0], exc)
+            if isinstance(exc, MessageRefusedError):
+                sender = self.caller.node_id if self.caller else ""
+                get_node().journal.refused(sender, type(exc).__name__)
             return self._reply(*reply)
         logger.error("A message of a peer could not be answered", exc_info=exc)
         return self._reply(

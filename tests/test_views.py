@@ -56,6 +56,7 @@ class FakeNode:
     leader: bool = True
     removed: tuple = ()
     calls: list = field(default_factory=list)
+    refused: list = field(default_factory=list)
     config: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(write_timeout_seconds=5.0)
     )
@@ -68,6 +69,10 @@ class FakeNode:
     @property
     def transport(self):
         return SimpleNamespace(call=lambda *args: self._called("forward", *args) or {"index": 8})
+
+    @property
+    def journal(self):
+        return SimpleNamespace(refused=lambda *args: self.refused.append(args))
 
     def address_of(self, node_id):
         return f"http://{node_id}"
@@ -196,6 +201,12 @@ def test_only_a_member_may_bring_in_another_node(node):
 
 
 # ------------------------------------------------------------------------ who is refused
+
+
+def test_refused_sender_is_remembered_with_the_reason_once_it_is_known(node):
+    post("raft", vote(), headers={"X-Nothing": "signed"})
+    post("raft", b"no JSON")
+    assert node.refused == [("", "AuthenticationError"), ("a", "InvalidMessageError")]
 
 
 @pytest.mark.parametrize("name", [each.name for each in urlpatterns])
