@@ -93,6 +93,8 @@ REJECTED: Mapping[Rejection, str] = {
     "it join anew (raft_members remove, raft_recover --join)",
     Rejection.OTHER_GENERATION: "belongs to another life of this cluster, from before or after a "
     "restore or a recovery: let the one that was left behind join anew (raft_recover --join)",
+    Rejection.TERM_TOO_FAR: "and this one are further apart in their terms than elections bring "
+    "nodes: somebody who has the secret did. Change SECRETS; let the ones left behind join anew",
 }
 
 UNSTORED = (Refusal.OVERLOADED, Refusal.TRANSFERRING, Refusal.CHANGE_PENDING)

@@ -195,6 +195,31 @@ def test_a_newcomer_is_told_when_there_is_no_leader(node):
     assert post("join", NEWCOMER, signer("d")).json()["error"] == "NotLeaderError"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///etc/passwd",
+        "ftp://d/raft",
+        "http://10.0.0.1/latest/api/token?x=",
+        "http://10.0.0.1/#",
+        "http://user:password@10.0.0.1/raft",
+        "http://10.0.0.1/raft/../../admin",
+        "http://d/raft\nCRITICAL all is lost",
+        "javascript:alert(1)",
+        "http://d:99999/raft",
+        "",
+    ],
+)
+def test_a_newcomer_is_posted_to_at_a_base_url_only(node, address):
+    assert post("join", {**NEWCOMER, "address": address}, signer("d")).status_code == 400
+    assert node.calls == []
+
+
+def test_a_node_takes_no_message_of_raft_from_its_own_id(node):
+    assert post("raft", vote("b"), signer("b")).status_code == 400
+    assert node.calls == []
+
+
 def test_only_a_member_may_bring_in_another_node(node):
     assert post("join", NEWCOMER, signer("x")).status_code == 404
     assert node.calls == []
