@@ -173,8 +173,11 @@ def secret(settings):
 def test_secret_is_written_and_never_shown(editor, secret):
     editor.send(secret, KEY="hunter2")
     assert config.KEY == "hunter2"
+    encrypted = json.loads(StoredValue.objects.get(name="KEY").text)["value"]
     for url in (secret, LIST, f"{EDIT}?name=KEY", "/admin/raft_config/change/"):
-        assert "hunter2" not in markup_of(editor.get(url))
+        page = markup_of(editor.get(url))
+        assert "hunter2" not in page
+        assert encrypted not in page
 
 
 def test_secret_left_empty_is_kept(editor, secret):
