@@ -7,6 +7,7 @@ RaftConfigError
 |   `-- UnknownCommandError     it was written by a newer release: upgrade this node
 |-- CommandError                the caller's fault: refused before it reached the log
 |   |-- InvalidCommandError     it is malformed, or too large
+|   |-- InvalidBackupError      a file is no backup, or was changed since
 |   |-- InvalidImportError      a file to import is malformed, or a value in it cannot be taken
 |   `-- UnsupportedCommandError a member runs a release that does not know it yet
 |-- ProposalError               the cluster's answer to a command
@@ -89,6 +90,10 @@ class InvalidImportError(CommandError):
         )
         super().__init__(f"Nothing was imported: {told.rstrip('.')}.")
         self.problems = dict(problems)
+
+
+class InvalidBackupError(CommandError):
+    """A file is no backup, or not the one that was written; nothing of it was used."""
 
 
 class UnsupportedCommandError(CommandError):

@@ -46,12 +46,15 @@ class Node(models.Model):
     base_term = models.PositiveBigIntegerField(default=0)
     halted_by = models.TextField(blank=True, default="")
     """Why this release cannot apply the entry after last_applied; "" if nothing is wrong."""
+    values_hash = models.PositiveBigIntegerField(default=0)
+    """Of all applied values, in whatever order: nodes with the same last_applied have the same."""
 
     class Meta:
         """One row; the indexes in their order. The plural is the admin's page: the cluster."""
 
         verbose_name = "node"
         verbose_name_plural = "cluster"
+        permissions = (("operate_cluster", "Can operate the cluster"),)
         constraints = (
             models.CheckConstraint(condition=Q(id=NODE_ROW), name="raft_config_one_node"),
             models.CheckConstraint(
@@ -242,3 +245,57 @@ class ScheduledChange(Noted):
 
     def __str__(self) -> str:
         return f"scheduled at {self.schedule_id}"
+
+
+class Event(models.Model):
+    """What happened to this node, for people: the last ones alone, and of no other node."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.FloatField()
+    kind = models.CharField(max_length=MAX_NAME_CHARACTERS)
+    term = models.PositiveBigIntegerField(default=0)
+    subject = models.CharField(max_length=MAX_NAME_CHARACTERS, blank=True)
+    """The node that it is about, "" for none."""
+    detail = models.CharField(max_length=MAX_COMMENT_CHARACTERS, blank=True)
+    user = models.CharField(max_length=MAX_NAME_CHARACTERS, blank=True)
+    """Who did it, if somebody did."""
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at}"
+
+
+class Sample(models.Model):
+    """How this node was in some seconds of the last hour; a slot is written over an hour later."""
+
+    slot = models.PositiveSmallIntegerField(primary_key=True)
+    at = models.FloatField()
+    """When its seconds began; what is older than an hour counts no more."""
+    term = models.PositiveBigIntegerField(default=0)
+    commit_index = models.PositiveBigIntegerField(default=0)
+    """As the driver saw it; 0 while none did."""
+    lag_entries = models.PositiveBigIntegerField(default=0)
+    """How far a leader's slowest member, or this follower, was behind at the most."""
+    lateness_seconds = models.FloatField(default=0.0)
+    """How late the driver was at the most."""
+    late_ticks = models.PositiveIntegerField(default=0)
+    writes = models.PositiveIntegerField(default=0)
+    """Made through this node ..."""
+    failed_writes = models.PositiveIntegerField(default=0)
+    """... and those of them that failed, or of which nothing is known."""
+    write_seconds = models.FloatField(default=0.0)
+    """All of them together ..."""
+    slowest_seconds = models.FloatField(default=0.0)
+    """... and the slowest one."""
+
+    class Meta:
+        """By slot, which is not by time."""
+
+        ordering = ("at",)
+
+    def __str__(self) -> str:
+        return f"{self.slot} from {self.at}"

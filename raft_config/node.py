@@ -21,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import connections
 
-from . import signals
+from . import measures, signals
 from .conf import RaftConfig, get_config
 from .core.commit import Outcome, outcome_of
 from .core.configuration import Configuration, Member, initial_configuration
@@ -64,6 +64,7 @@ from .exceptions import (
     UnsupportedCommandError,
 )
 from .firing import Firing
+from .journal import Journal
 from .storage import DatabaseStorage, check_command
 from .storage.durability import is_likely_durable
 from .transport.client import transport_for
@@ -92,6 +93,8 @@ REJECTED: Mapping[Rejection, str] = {
     "it join anew (raft_members remove, raft_recover --join)",
     Rejection.OTHER_GENERATION: "belongs to another life of this cluster, from before or after a "
     "restore or a recovery: let the one that was left behind join anew (raft_recover --join)",
+    Rejection.TERM_TOO_FAR: "and this one are further apart in their terms than elections bring "
+    "nodes: somebody who has the secret did. Change SECRETS; let the ones left behind join anew",
 }
 
 UNSTORED = (Refusal.OVERLOADED, Refusal.TRANSFERRING, Refusal.CHANGE_PENDING)
@@ -120,6 +123,7 @@ class Node:
         self.jitter = jitter
         self.transport = transport
         self.storage = DatabaseStorage(config.database, self._first_state)
+        self.journal = Journal(config.database, clock)
         self.courier = Courier(transport, self._take_reply)
         self._firing = Firing(self.storage.due_times, at_once=config.timing.max_uncommitted_entries)
         self._pinger: ThreadPoolExecutor | None = None
@@ -192,7 +196,15 @@ class Node:
         while self.monotonic() < end:
             due_in = self.tick() - self.clock()
             self.check_reachability()
-            time.sleep(max(0.0, min(due_in, end - self.monotonic(), longest_sleep)))
+            self._write_journal()
+            wait = max(0.0, min(due_in, end - self.monotonic(), longest_sleep))
+            self.journal.driven(self.monotonic(), wait)
+            time.sleep(wait)
+
+    def _write_journal(self) -> None:
+        for peer, reason in self.courier.refusals():
+            self.journal.refused(peer, reason)
+        self.journal.sample(self.storage.load)
 
     def propose(self, commands: Sequence[bytes], *, timeout_seconds: float) -> Accepted:
         """Append commands as leader, and wait until the last of them is applied here.
@@ -203,7 +215,9 @@ class Node:
         self.storage.require_room([check_command(command) for command in commands])
         self._drive_if_alone()
         accepted = self._ask(Propose(tuple(commands)))
+        begun = time.perf_counter()
         self.wait_applied(accepted.index + len(commands) - 1, accepted.term, timeout_seconds)
+        measures.REPLICATIONS.observe(time.perf_counter() - begun)
         return accepted
 
     def fire_due(self, state: NodeState) -> None:
@@ -329,6 +343,7 @@ class Node:
         if self.state.may_lead != allowed:
             outcome = "answers again; may lead" if allowed else "does not answer; will not lead"
             logger.warning("Own URL %s %s", self.config.url, outcome)
+            self.journal.note("reachable" if allowed else "unreachable", subject=self.node_id)
             self._take(AllowLeadership(allowed))
 
     def address_of(self, node_id: str) -> str:
@@ -350,13 +365,16 @@ class Node:
 
     def _take(self, event: Event) -> tuple[NodeState, list[Effect]]:
         """Step, save and commit; then send."""
+        begun, likely_durable = time.perf_counter(), is_likely_durable(event)
         before, after, effects = self.storage.perform(
             event,
             settings=self.config.timing,
             now=self.clock(),
             jitter=self.jitter(),
-            likely_durable=is_likely_durable(event),
+            likely_durable=likely_durable,
         )
+        flush = measures.COMMITS.labels("yes" if likely_durable else "no")
+        flush.observe(time.perf_counter() - begun)
         if after.last_applied != before.last_applied:
             version_file_of(self.config).publish(after.last_applied)
         for effect in effects:
@@ -392,6 +410,7 @@ class Node:
                 self.courier.post(effect.envelope, member.address)
         else:
             announce(self.node_id, effect)
+            self.journal.tell(effect, self.node_id, state.current_term)
 
     def _drive_if_alone(self) -> None:
         """A cluster of one works without a driver: on use it elects itself, and does what is due.

@@ -103,6 +103,11 @@ def submit(command: Command | CancelSchedule, timeout_seconds: float | None = No
     """Bring a command to the leader, and wait until it is applied here. Raises as `propose`."""
     node = get_node()
     _refuse_within_atomic(node)
+    with node.journal.timed_write():
+        return _submit(node, command, timeout_seconds)
+
+
+def _submit(node: Node, command: Command | CancelSchedule, timeout_seconds: float | None) -> Answer:
     seconds = timeout_seconds or node.config.write_timeout_seconds
     deadline = time.monotonic() + seconds
     data = encode_command(command)

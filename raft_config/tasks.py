@@ -7,15 +7,18 @@ interval has expired; and a second one beside a running one returns at once.
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from typing import Any
 
 from celery import shared_task
-from django.db import close_old_connections
+from celery.signals import celeryd_after_setup, worker_shutting_down
+from django.db import close_old_connections, connections
 
 from .conf import get_config
 from .core.events import TakeSnapshot
 from .joining import join_cluster
 from .node import get_node
+from .operations import prepare_to_stop, resume
 
 KEPT_BEATS = 2
 """A tick that has waited for so many intervals is not run any more."""
@@ -65,6 +68,50 @@ def tick() -> None:
             node.run_for(min(interval, _drive.until - node.monotonic()))
     finally:
         _drive.is_running = False
+
+
+class Handover:
+    """What the worker that ticks for this node does as it starts, and as it is told to stop.
+
+    Other workers of the project drive nothing: only one that consumes the node's queue counts.
+    """
+
+    def __init__(self) -> None:
+        self.is_driver = False
+
+    def begin(self, queues: Collection[str]) -> None:
+        """The start ends a drain; before the pool forks, so that no child shares a connection."""
+        self.is_driver = queue_name() in queues
+        if self.is_driver:
+            resume(get_node())
+            connections.close_all()
+
+    def end(self) -> threading.Thread | None:
+        """Hand over, on a thread of its own: a signal may come in the midst of a transaction."""
+        if not self.is_driver:
+            return None
+        thread = threading.Thread(target=self._hand_over, name="raft-handover")
+        thread.start()
+        return thread
+
+    def _hand_over(self) -> None:
+        try:
+            prepare_to_stop(get_node())
+        finally:
+            connections.close_all()
+
+
+_handover = Handover()
+
+
+@celeryd_after_setup.connect
+def _begin(instance: Any, **_: Any) -> None:
+    _handover.begin(instance.app.amqp.queues.consume_from)
+
+
+@worker_shutting_down.connect
+def _end(**_: Any) -> None:
+    _handover.end()
 
 
 @shared_task(name="raft_config.compact", ignore_result=True)

@@ -35,11 +35,12 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from . import operations
-from .conf import get_config
+from .conf import get_config, url_problem
 from .core import messages
 from .exceptions import (
     AuthenticationError,
     InvalidMessageError,
+    MessageRefusedError,
     MessageTooLargeError,
     NotLeaderError,
     RaftConfigError,
@@ -124,6 +125,9 @@ class RpcView(APIView):
         if reply is not None:
             # The sender tells its operator, once; here it would be a line per heartbeat.
             logger.debug("Refused with status %d: %s", reply[0], exc)
+            if isinstance(exc, MessageRefusedError):
+                sender = self.caller.node_id if self.caller else ""
+                get_node().journal.refused(sender, type(exc).__name__)
             return self._reply(*reply)
         logger.error("A message of a peer could not be answered", exc_info=exc)
         return self._reply(
@@ -185,6 +189,8 @@ def handle_raft(node: Node, caller: Caller, body: bytes) -> bytes:
     envelope = wire.decode_envelope(body)
     if (envelope.sender, envelope.recipient) != (caller.node_id, node.node_id):
         raise InvalidMessageError("The envelope and the signature name different nodes.")
+    if caller.node_id == node.node_id:
+        raise InvalidMessageError("A node asks itself for no vote: two of them have one NODE_ID.")
     if not isinstance(envelope.message, messages.Request):
         raise InvalidMessageError("A response answers a request; it is not sent on its own.")
     return wire.encode_envelope(node.receive(envelope))
@@ -207,11 +213,18 @@ def handle_read_index(node: Node, caller: Caller, body: bytes) -> bytes:
     return wire.dump_json({"index": node.read_index(timeout_seconds=seconds)})
 
 
+def _address(value: Any) -> str:
+    """Where the leader will post to, and every page of the members shows it."""
+    if problem := url_problem(strict.text(value)):
+        strict.refuse(f"an address {problem}")
+    return str(value)
+
+
 def handle_join(node: Node, caller: Caller, body: bytes) -> bytes:
     """A newcomer asks any member to be let in, which passes that on to the leader, once."""
     readers = {
         "node_id": strict.identifier,
-        "address": strict.text,
+        "address": _address,
         "incarnation": strict.text,
         "promote": strict.boolean,
     }

@@ -113,6 +113,7 @@ def facts(node_id):
         "clock_ms": int(time.time() * 1000),
         "signs_with": "",
         "verifies": (),
+        "members": ("a", "b", "c"),
         "up": (),
     }
 

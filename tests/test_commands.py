@@ -88,9 +88,9 @@ def test_status_of_a_follower_says_who_leads_and_claims_no_more(node):
     }
 
 
-def test_status_without_a_leader_exits_with_2(node):
+def test_status_without_a_leader_exits_with_3(node):
     text, code = shown()
-    assert code == 2
+    assert code == 3
     assert "knows of no leader: no change can be made" in text
 
 
@@ -98,7 +98,7 @@ def test_status_without_a_leader_exits_with_2(node):
     ("down", "code", "health", "says"),
     [
         ({"c"}, 1, Health.DEGRADED, "2 of 3 voters are up: one more loss stops changes."),
-        ({"b", "c"}, 2, Health.NO_QUORUM, "1 of 3 voters are up: no change can be made."),
+        ({"b", "c"}, 3, Health.NO_QUORUM, "1 of 3 voters are up: no change can be made."),
     ],
 )
 def test_status_tells_how_many_more_may_be_lost(node, down, code, health, says):

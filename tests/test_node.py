@@ -32,10 +32,12 @@ from raft_config.exceptions import (
     MembershipError,
     NotLeaderError,
     OutcomeUnknownError,
+    PeerRejectedError,
     UnavailableError,
     UnknownCommandError,
     UnsupportedCommandError,
 )
+from raft_config.models import Event, Sample
 from raft_config.node import announce, error_for, get_node
 from raft_config.storage.transaction import digest_of
 from raft_config.version_file import version_file_of
@@ -500,11 +502,13 @@ def test_read_on_a_follower_names_the_leader(node):
 
 
 def framed_by(call):
-    """The statements that a call takes, and whether its commit was flushed."""
+    """The statements that a step takes, and whether its commit was flushed; events come later."""
     with statements() as found:
         call()
-    is_relaxed = any("NORMAL" in each or "OFF" in each for each in found.frame)
-    return list(found), not is_relaxed
+    end = found.index("INSERT event") if "INSERT event" in found else len(found)
+    first = found.frame[:1] if end < len(found) else found.frame
+    is_relaxed = any("NORMAL" in each or "OFF" in each for each in first)
+    return list(found[:end]), not is_relaxed
 
 
 def test_heartbeat_on_a_follower_is_one_update_without_a_flush(node):
@@ -639,3 +643,28 @@ def test_clock_that_is_put_back_makes_no_write_wait_for_an_hour(leader, peers):
     leader.monotonic = time.monotonic
     with pytest.raises(OutcomeUnknownError):
         leader.propose([put("X", "1")], timeout_seconds=0.05)
+
+
+def test_peer_that_begins_to_refuse_is_an_event_with_the_reason(make):
+    class Refusing(Peers):
+        def send(self, envelope, base_url):
+            raise PeerRejectedError("Compare SECRETS of both nodes.")
+
+    node = make(Refusing())
+    node.clock.skipped += 10.0
+    node.tick()
+
+    def refused():
+        node.run_for(0.01)
+        return {each.subject: each.detail for each in Event.objects.filter(kind="refused")}
+
+    eventually(lambda: len(refused()) == 2)
+    assert refused() == dict.fromkeys("bc", "Compare SECRETS of both nodes.")
+
+
+def test_driver_leaves_a_sample_and_an_election_its_events(leader):
+    leader.run_for(0.01)
+    assert Sample.objects.get().term == 1
+    told = [(each.kind, each.subject, each.term) for each in Event.objects.order_by("id")]
+    assert ("election", "a", 1) in told
+    assert told.index(("election", "a", 1)) < told.index(("leader", "a", 1))

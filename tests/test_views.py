@@ -56,6 +56,7 @@ class FakeNode:
     leader: bool = True
     removed: tuple = ()
     calls: list = field(default_factory=list)
+    refused: list = field(default_factory=list)
     config: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(write_timeout_seconds=5.0)
     )
@@ -68,6 +69,10 @@ class FakeNode:
     @property
     def transport(self):
         return SimpleNamespace(call=lambda *args: self._called("forward", *args) or {"index": 8})
+
+    @property
+    def journal(self):
+        return SimpleNamespace(refused=lambda *args: self.refused.append(args))
 
     def address_of(self, node_id):
         return f"http://{node_id}"
@@ -190,12 +195,43 @@ def test_a_newcomer_is_told_when_there_is_no_leader(node):
     assert post("join", NEWCOMER, signer("d")).json()["error"] == "NotLeaderError"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///etc/passwd",
+        "ftp://d/raft",
+        "http://10.0.0.1/latest/api/token?x=",
+        "http://10.0.0.1/#",
+        "http://user:password@10.0.0.1/raft",
+        "http://10.0.0.1/raft/../../admin",
+        "http://d/raft\nCRITICAL all is lost",
+        "javascript:alert(1)",
+        "http://d:99999/raft",
+        "",
+    ],
+)
+def test_a_newcomer_is_posted_to_at_a_base_url_only(node, address):
+    assert post("join", {**NEWCOMER, "address": address}, signer("d")).status_code == 400
+    assert node.calls == []
+
+
+def test_a_node_takes_no_message_of_raft_from_its_own_id(node):
+    assert post("raft", vote("b"), signer("b")).status_code == 400
+    assert node.calls == []
+
+
 def test_only_a_member_may_bring_in_another_node(node):
     assert post("join", NEWCOMER, signer("x")).status_code == 404
     assert node.calls == []
 
 
 # ------------------------------------------------------------------------ who is refused
+
+
+def test_refused_sender_is_remembered_with_the_reason_once_it_is_known(node):
+    post("raft", vote(), headers={"X-Nothing": "signed"})
+    post("raft", b"no JSON")
+    assert node.refused == [("", "AuthenticationError"), ("a", "InvalidMessageError")]
 
 
 @pytest.mark.parametrize("name", [each.name for each in urlpatterns])

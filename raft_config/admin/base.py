@@ -38,6 +38,10 @@ class ShownAdmin(ModelAdmin):
     list_display_links: Any = None
     show_full_result_count = False
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """None: by asking whether a command begins with a letter, a secret could be guessed."""
+        return False
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         return super().get_queryset(request).using(get_config().database)
 

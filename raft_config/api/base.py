@@ -192,7 +192,7 @@ def answer_to(error: Exception, request: HttpRequest | Request) -> Response:
     """The answer to an error, whatever it is. Of our own faults the log is told, not the client."""
     problem = problems.problem_for(error)
     if problem is None or problem.code == "database":
-        logger.error("%s %s could not be answered", request.method, request.path, exc_info=error)
+        logger.error("%s %r could not be answered", request.method, request.path, exc_info=error)
     if problem is None:
         detail = _("Something is wrong on this node; its log says what.")
         problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)

@@ -146,9 +146,9 @@ def instant(value: Any) -> datetime:
 
 def names(value: Any) -> list[str]:
     """Of settings."""
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError(_("must be a list of names"))
-    return value
+    if not isinstance(value, list):
+        raise ValueError(_("must be a list of names"))  # noqa: TRY004 - as all here
+    return [require_text(each) for each in value]
 
 
 def values(value: Any) -> dict[str, Any]:

@@ -130,6 +130,8 @@ class Rejection(Enum):
     """The request was meant for a database that this node no longer has (or had) behind its id."""
     OTHER_GENERATION = "other_generation"
     """Sender and receiver are of two lives of the cluster: one of them has been left behind."""
+    TERM_TOO_FAR = "term_too_far"
+    """The sender's term is further ahead of the receiver's than elections can have brought it."""
 
 
 @dataclass(frozen=True, slots=True)

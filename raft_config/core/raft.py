@@ -34,6 +34,9 @@ from .settings import RaftSettings
 from .state import NOT_HEARD, Follower, Leader, NodeState
 from .turn import Turn
 
+MAX_TERM_JUMP = 1 << 32
+"""Each election adds one to the term, so no node falls so far behind in a century."""
+
 
 def step(
     state: NodeState,
@@ -121,10 +124,10 @@ def _receive(turn: Turn, event: Receive) -> None:
     refusal = _refusal_of(turn.state, envelope)
     handle_request = _REQUESTS.get(type(envelope.message))
     if handle_request is None:
-        if refusal is Rejection.OTHER_GENERATION:
-            turn.effects.append(_rejected(envelope, refusal))
-        elif refusal is None:
+        if refusal is None:
             _receive_response(turn, envelope)
+        elif refusal is not Rejection.WRONG_INCARNATION:
+            turn.effects.append(_rejected(envelope, refusal))
         return
     turn.request = envelope
     if refusal is None:
@@ -141,6 +144,9 @@ def _refusal_of(state: NodeState, envelope: Envelope) -> Rejection | None:
         return Rejection.OTHER_GENERATION
     if envelope.recipient_incarnation not in ("", state.incarnation):
         return Rejection.WRONG_INCARNATION
+    # One message near the end of what can be stored, and no node could ever campaign again.
+    if not configuration.is_unknown and envelope.message.term > state.current_term + MAX_TERM_JUMP:
+        return Rejection.TERM_TOO_FAR
     return None
 
 
@@ -152,7 +158,9 @@ def _receive_response(turn: Turn, envelope: Envelope) -> None:
     message = envelope.message
     if isinstance(message, Rejected) or not _is_known_database(turn, envelope):
         # It may have forgotten votes and entries: it must not be counted (DESIGN §2.11).
-        turn.effects.append(_rejected(envelope, Rejection.WRONG_INCARNATION))
+        is_told = isinstance(message, Rejected) and message.reason is Rejection.TERM_TOO_FAR
+        reason = Rejection.TERM_TOO_FAR if is_told else Rejection.WRONG_INCARNATION
+        turn.effects.append(_rejected(envelope, reason))
     elif message.term > turn.state.current_term:
         become_follower(turn, message.term)
     elif message.term == turn.state.current_term:

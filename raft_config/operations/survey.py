@@ -43,6 +43,7 @@ class Facts:
     signs_with: str
     verifies: tuple[str, ...]
     """The ids of its secrets."""
+    members: tuple[str, ...]
     up: tuple[str, ...]
     """As leader: the members that it has heard lately, itself included."""
 
@@ -78,6 +79,7 @@ def describe(node: Node) -> Facts:
         clock_ms=int(node.clock() * 1000),
         signs_with=signer.key_id if signer else "",
         verifies=tuple(signer.key_ids) if signer else (),
+        members=tuple(configuration.by_id),
         up=tuple(sorted(heard(state, node))) if state.is_leader else (),
     )
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from ..exceptions import UnknownCommandError
+from ..exceptions import InvalidCommandError, UnknownCommandError
 from .state import Answer, Note, Record, Scheduled, State, Value
 
 SNAPSHOT_FORMAT = 1
@@ -35,10 +35,20 @@ def dump_snapshot(state: State, history: Iterable[Record]) -> bytes:
 
 
 def load_snapshot(data: bytes) -> tuple[State, list[Record]]:
-    """State, oldest answer first, and history. Raises UnknownCommandError for a newer format."""
-    found = json.loads(data)
-    if found["format"] != SNAPSHOT_FORMAT:
-        raise UnknownCommandError(f"snapshot format {found['format']}")
+    """State, oldest answer first, and history.
+
+    Raises UnknownCommandError for a newer format, InvalidCommandError for what is no snapshot.
+    """
+    try:
+        found = json.loads(data)
+        if found["format"] != SNAPSHOT_FORMAT:
+            raise UnknownCommandError(f"snapshot format {found['format']}")
+        return _load(found)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise InvalidCommandError(f"This is no snapshot: {error!r}.") from error
+
+
+def _load(found: Any) -> tuple[State, list[Record]]:
     answers = {
         request_id: Answer(index, tuple(conflicts))
         for request_id, (index, conflicts) in found["answered"].items()

@@ -157,6 +157,11 @@ class DatabaseStorage:
         state, data = self.snapshot()
         return state.last_applied, digest_of(data)
 
+    def applied_hash(self) -> tuple[int, int]:
+        """last_applied, and the hash of the values as of there: the same on every node."""
+        row = self._row.look(("last_applied", "values_hash"))
+        return (row["last_applied"], row["values_hash"]) if row is not None else (0, 0)
+
     def halted_by(self) -> str:
         """Why nothing more is applied here; "" when nothing is wrong."""
         row = self._row.look(("halted_by",))

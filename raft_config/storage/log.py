@@ -129,6 +129,12 @@ class DatabaseLog(LogView):
         rows = self._chunks(incoming=True).order_by("offset").values_list("data", flat=True)
         return b"".join(bytes(data) for data in rows)
 
+    def erase(self) -> None:
+        """Forget the log, the snapshot, and what was received of another one."""
+        self._entries().delete()
+        SnapshotChunk.objects.using(self.alias).all().delete()
+        Snapshot.objects.using(self.alias).all().delete()
+
     def install(self, meta: SnapshotMeta) -> tuple[int, int]:
         """Let what was received be the snapshot, and begin an empty log after it; the new base."""
         self._chunks(incoming=False).delete()

@@ -7,8 +7,10 @@ at once and whatever they touch, the number of statements is the same.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
@@ -37,16 +39,43 @@ Commands = Mapping[int, AnyCommand]
 """Commands by the indexes of their entries, in order."""
 
 
+HASHES = 1 << 63
+"""So many different hashes: what every database's integers hold."""
+
+
+class Outcome(NamedTuple):
+    """What became of entries that were to be applied."""
+
+    applied: int
+    """So many were."""
+    hash_change: int
+    """By so much the hash of all values has grown."""
+    problem: StateMachineError | CommandError | None
+    """Why the next one was not."""
+
+
+def hash_of(values: Mapping[str, Value | None]) -> int:
+    """A number that tells sets of values apart: the sum of each one's hash, so that it adds up.
+
+    Against accidents, not against somebody who makes values for the purpose.
+    """
+    return sum(
+        int.from_bytes(
+            hashlib.sha256(dump_json([name, value.text, value.index]).encode()).digest()[:8], "big"
+        )
+        for name, value in values.items()
+        if value is not None
+    )
+
+
 class DatabaseMachine:
     """Values, answers, scheduled changes and history of the node in the database `alias`."""
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
 
-    def apply(
-        self, entries: Sequence[Entry]
-    ) -> tuple[int, StateMachineError | CommandError | None]:
-        """Apply entries until one that cannot be: how many were applied, and what is wrong then."""
+    def apply(self, entries: Sequence[Entry]) -> Outcome:
+        """Apply entries until one that cannot be."""
         commands: dict[int, AnyCommand] = {}
         problem: StateMachineError | CommandError | None = None
         count = 0
@@ -58,12 +87,13 @@ class DatabaseMachine:
                 problem = error
                 break
             count += 1
-        if commands:
-            self._apply_commands(commands)
-        return count, problem
+        hash_change = self._apply_commands(commands) if commands else 0
+        return Outcome(count, hash_change, problem)
 
-    def _apply_commands(self, commands: Commands) -> None:
+    def _apply_commands(self, commands: Commands) -> int:
+        """Store what they change; returns by how much the hash of all values grows."""
         state = self._touched_by(commands)
+        before = dict(state.values)
         records: list[Record] = []
         names: set[str] = set()
         schedule_ids: set[int] = set()
@@ -73,13 +103,15 @@ class DatabaseMachine:
             records.extend(changes.records)
             names.update(changes.values)
             schedule_ids.update(changes.scheduled)
-        self._store_values({name: state.values.get(name) for name in names})
+        changed = {name: state.values.get(name) for name in names}
+        self._store_values(changed)
         self._store_scheduled({each: state.scheduled.get(each) for each in schedule_ids})
         self._store_records(records)
         self._store_answers(
             {each: answer for each, answer in state.answered.items() if answer.index in commands}
         )
         self._forget(max(commands))
+        return hash_of(changed) - hash_of({name: before.get(name) for name in names})
 
     def _touched_by(self, commands: Commands) -> State:
         """What the state says of all that these commands name."""
@@ -115,8 +147,11 @@ class DatabaseMachine:
         records = map(record_of, self._history().order_by("index").iterator())
         return dump_snapshot(state, records)
 
-    def restore(self, data: bytes) -> None:
-        """Replace everything by what a snapshot holds. Raises UnknownCommandError."""
+    def restore(self, data: bytes) -> int:
+        """Replace everything by what a snapshot holds; the hash of its values.
+
+        Raises UnknownCommandError.
+        """
         state, records = load_snapshot(data)
         for rows in (self._values(), self._answered(), self._scheduled(), self._history()):
             rows.delete()
@@ -124,6 +159,7 @@ class DatabaseMachine:
         self._store_answers(state.answered)
         self._store_scheduled(state.scheduled)
         self._store_records(records)
+        return hash_of(state.values)
 
     def values(self, names: Iterable[str] | None = None) -> dict[str, Value]:
         """The values of these names that are set, or all of them."""

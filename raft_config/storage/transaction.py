@@ -20,7 +20,7 @@ from ..models import Member
 from .codec import Columns, decode_state, encode_changes
 from .durability import DurabilityNeededError, relax_this_commit
 from .log import DatabaseLog
-from .machine import DatabaseMachine
+from .machine import HASHES, DatabaseMachine
 from .node_row import NodeRow
 
 APPLIED_AT_ONCE_BYTES = 4 * 1024 * 1024
@@ -45,6 +45,7 @@ class Transaction:
         self._will_flush = will_flush
         self._last_stored_index = self.state.last_log_index
         self._halted_by = row["halted_by"]
+        self._values_hash = row["values_hash"]
         self._columns: Columns = {}
         """What changes in the row beside the state."""
 
@@ -77,7 +78,8 @@ class Transaction:
             )
             if not entries:
                 raise InvariantViolatedError(f"Entry {applied + 1} is committed, but not stored.")
-            count, problem = self._machine.apply(entries)
+            count, hash_change, problem = self._machine.apply(entries)
+            self._set_hash(self._values_hash + hash_change)
             size += sum(len(entry.command) for entry in entries[:count])
             applied += count
             self.note_halt(f"Entry {applied + 1}: {problem}" if problem else "")
@@ -127,9 +129,14 @@ class Transaction:
         data = self.log.incoming_bytes()
         if digest_of(data) != meta.digest:
             raise InvariantViolatedError("The snapshot received is not the one that was sent.")
-        self._machine.restore(data)
+        self._set_hash(self._machine.restore(data))
         self._set_base(self.log.install(meta))
         self.note_halt("")
+
+    def _set_hash(self, found: int) -> None:
+        """Keep the hash of the applied values; whoever applies nothing writes nothing."""
+        self._values_hash = found % HASHES
+        self._columns["values_hash"] = self._values_hash
 
     def _set_base(self, base: tuple[int, int]) -> None:
         self._columns["base_index"], self._columns["base_term"] = base

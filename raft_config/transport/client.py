@@ -76,6 +76,7 @@ REPLIES: Final[Mapping[str, Mapping[str, Reader]]] = {
         **dict.fromkeys(_FACTS_IN_NUMBERS, integer),
         **dict.fromkeys(("is_newcomer", "may_lead", "drained"), boolean),
         "verifies": items_of(text),
+        "members": items_of(identifier),
         "up": items_of(identifier),
     },
     "probe": {"address": text, "problem": text},

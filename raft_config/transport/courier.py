@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol
 
+from .. import measures
 from ..core.messages import Envelope
 from ..exceptions import PeerError, PeerRejectedError
 
@@ -55,6 +57,7 @@ class Courier:
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._under_way: dict[str, int] = {}
         self._refused: set[str] = set()
+        self._refusals: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[Envelope | None] = queue.SimpleQueue()
         self._stepper: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -85,6 +88,12 @@ class Courier:
         with self._changed:
             self._changed.wait_for(lambda: self._stepped > seen, timeout_seconds)
 
+    def refusals(self) -> Iterator[tuple[str, str]]:
+        """Which peers have begun to refuse messages since this was asked last, and why."""
+        with suppress(queue.Empty):
+            while True:
+                yield self._refusals.get_nowait()
+
     @property
     def stepped(self) -> int:
         """How many replies were stepped so far."""
@@ -113,11 +122,13 @@ class Courier:
 
     def _note(self, peer: str, error: PeerError) -> None:
         """An operator acts on a refusal, once; that a peer is down shows in the status."""
+        measures.RPC_ERRORS.labels(peer, type(error).__name__).inc()
         is_news = isinstance(error, PeerRejectedError) and peer not in self._refused
         level = logging.WARNING if is_news else logging.DEBUG
         logger.log(level, "No answer from node %s: %s", peer, error)
         if is_news:
             self._refused.add(peer)
+            self._refusals.put((peer, str(error)))
 
     def _step(self) -> None:
         while (reply := self._replies.get()) is not None:

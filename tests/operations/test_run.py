@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from raft_config.core import messages
 from raft_config.core.events import Drain
 from raft_config.exceptions import (
     InvalidCommandError,
@@ -16,10 +15,7 @@ from raft_config.exceptions import (
 from raft_config.operations import Operation, perform, plan, prepare_to_stop, resume
 
 from ..peers import append, eventually, from_peer
-
-
-def newcomer(peers, node_id="d", **more):
-    peers.facts[node_id] = {"is_newcomer": True, "incarnation": "new life", **more}
+from .conftest import let_take_over, newcomer
 
 
 def add(node_id="d", **more):
@@ -30,23 +26,6 @@ def follow(node, leader="b", term=1):
     node.receive(from_peer(node, append(term), sender=leader))
 
 
-def let_take_over(node, peers, successor="b"):
-    """The peers are told to campaign, and the one who is so wins."""
-
-    def told(message):
-        if isinstance(message, messages.TimeoutNow):
-            node.receive(from_peer(node, append(message.term + 1), sender=successor))
-
-    send = peers.send
-
-    def answer(envelope, base_url):
-        reply = send(envelope, base_url)
-        told(envelope.message)
-        return reply
-
-    peers.send = answer
-
-
 # -- on the leader
 
 
@@ -54,7 +33,7 @@ def test_newcomer_is_let_in_under_the_incarnation_that_it_has(leader, peers):
     newcomer(peers)
     done = perform(add(promote=False))
     member = leader.state.configuration.by_id["d"]
-    assert (member.voter, member.promote, member.incarnation) == (False, False, "new life")
+    assert (member.voter, member.promote, member.incarnation) == (False, False, "life of d")
     assert done.index == leader.state.configuration.index > 0
 
 

@@ -34,6 +34,7 @@ from raft_config.state_machine import (
     encode_command,
 )
 from raft_config.storage import DatabaseStorage
+from raft_config.storage.machine import HASHES, hash_of
 
 IS_SQLITE = connection.vendor == "sqlite"
 
@@ -176,6 +177,8 @@ def assert_equal_storage(memory: MemoryStorage, database: DatabaseStorage) -> No
     assert not differing, f"(database, memory): {differing}"
     assert log_content(database.log) == log_content(memory.log)
     assert machine_content(database) == machine_content(memory)
+    told = (found.last_applied, hash_of(database.values()) % HASHES)
+    assert database.applied_hash() == told
     if isinstance(found.role, Leader):
         assert list(found.role.progress) == list(memory.state.role.progress)
 

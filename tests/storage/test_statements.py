@@ -285,6 +285,7 @@ def test_members_are_written_only_when_the_configuration_changes():
         lambda storage: storage.result(1),
         lambda storage: storage.due_times(5),
         lambda storage: storage.halted_by(),
+        lambda storage: storage.applied_hash(),
         lambda storage: storage.log.term_at(1),
         lambda storage: storage.log.floor_of_term(1, 1),
         lambda storage: storage.log.entries(1, max_entries=5, max_bytes=100),

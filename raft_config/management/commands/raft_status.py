@@ -15,13 +15,13 @@ from ... import status
 from ...status import ClusterStatus, Health, MemberStatus
 
 WATCH_SECONDS = 1.0
-EXIT_CODES = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_QUORUM: 2}
+EXIT_CODES = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_QUORUM: 3}
 
 
 class Command(BaseCommand):
-    """Exits with 0 when all is well, 1 when degraded, 2 when no change can be made."""
+    """Exits with 0 when all is well, 1 when degraded, 3 when no change can be made."""
 
-    help = "Show the cluster as this node sees it. Exit code: 0 healthy, 1 degraded, 2 no quorum."
+    help = "Show the cluster as this node sees it. Exit code: 0 healthy, 1 degraded, 3 no quorum."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="for scripts")

@@ -13,10 +13,11 @@ from django.db import close_old_connections
 from ...conf import get_config
 from ...joining import join_cluster
 from ...node import get_node
+from ...operations import prepare_to_stop, resume
 
 
 class Command(BaseCommand):
-    """Runs until it is told to stop."""
+    """Runs until it is told to stop; then it hands leadership over before it ends."""
 
     help = "Drive this node without Celery, until SIGTERM or Ctrl-C."
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         interval = get_config().tick_interval_seconds
         node = get_node()
+        resume(node)
         end = None if seconds is None else node.monotonic() + seconds
         try:
             while not stop.is_set() and (end is None or node.monotonic() < end):
@@ -35,6 +37,8 @@ class Command(BaseCommand):
                 join_cluster()
                 node.run_for(interval)
         except KeyboardInterrupt:
-            pass
+            stop.set()
         finally:
+            if stop.is_set():
+                prepare_to_stop(node)
             node.close()

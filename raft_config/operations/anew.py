@@ -1,0 +1,255 @@
+"""Beginning anew: from a backup, with the survivors of a lost majority, or as a newcomer.
+
+Each makes another incarnation of this node, and the first two another generation of the cluster.
+Nodes of two generations take nothing in from each other (`core.raft`), whatever their terms and
+majorities; so what was left behind can come back, and is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..core.configuration import REMEMBERED_REMOVALS, Configuration, Member
+from ..core.log import Entry
+from ..core.state import Follower, NodeState
+from ..exceptions import MembershipError
+from ..node import Node
+from ..state_machine import Command, Note, encode_command
+from ..storage.renewal import begin_as_newcomer, begin_as_survivor, begin_from_backup
+from ..version_file import version_file_of
+from .backup import Backup
+from .survey import Facts, ask, survey
+
+logger = logging.getLogger("raft_config")
+
+AUDIT_NAME = "raft_config:cluster"
+"""Under this name the history tells of a restore and of a recovery; no setting has a colon."""
+
+
+# -- from a backup
+
+
+def is_empty(node: Node) -> bool:
+    """Whether this node has no log that could be lost."""
+    state = node.storage.load()
+    return state is None or state.last_log_index == 0
+
+
+def restore_backup(node: Node, backup: Backup, *, user: str = "") -> NodeState:
+    """Make of this node a new cluster of one, which holds what the backup holds."""
+    state = _founder(node, backup.index + 1, backup.term + 1, removed=())
+    comment = f"Restored from the backup of node {backup.node_id}, index {backup.index}."
+    facts = {"event": "restored", "cluster": backup.cluster_id, "index": backup.index}
+    entries = _audit(node, state, facts, comment, user)
+    begin_from_backup(node.config.database, state, backup.data, entries)
+    _announce(node, state, comment)
+    return state
+
+
+# -- with the survivors
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What is left of a cluster, as one survivor sees it."""
+
+    own: Facts
+    survivors: Mapping[str, Facts]
+    """Those that answer, this node among them."""
+    silent: Mapping[str, str]
+    """The others, and why they did not answer."""
+    refusal: str = ""
+    """Why it is not to be done, or not here."""
+
+    @property
+    def words(self) -> str:
+        """What is to be typed: who will not belong to the cluster any more."""
+        others = sorted({*self.survivors, *self.silent} - {self.own.node_id})
+        return " ".join([self.own.node_id, "without", *others])
+
+    @property
+    def loss(self) -> str:
+        """What may be lost."""
+        own = self.own
+        text = (
+            f"Kept is what node {own.node_id} stores, through index {own.last_log_index}. Changes "
+            f"after that, which only {', '.join(self.silent) or 'nobody'} may hold, are lost."
+        )
+        if own.last_log_index > own.commit_index:
+            text += (
+                f" Entries {own.commit_index + 1} to {own.last_log_index} were not known to be "
+                "committed: they take effect, also where their senders were told of no success."
+            )
+        return text
+
+
+def plan_recovery(node: Node) -> Recovery:
+    """Who is left, and whether this is the node to begin anew with."""
+    configuration = node.state.configuration
+    answers = survey(node)
+    survivors: dict[str, Facts] = {}
+    silent: dict[str, str] = {}
+    for each, found in answers.items():
+        if not isinstance(found, Facts):
+            silent[each] = str(found)
+        elif _is_the_member(configuration, found):
+            survivors[each] = found
+        else:
+            silent[each] = "answers with another database than the members know"
+    own = survivors.get(node.node_id)
+    if own is None:
+        raise MembershipError(f"Node {node.node_id} is no member of a cluster: let it join one.")
+    return Recovery(own, survivors, silent, _why_not(configuration, own, survivors))
+
+
+def _is_the_member(configuration: Configuration, found: Facts) -> bool:
+    """Whether what this node has stored counts in the cluster: it is not wiped, nor renewed."""
+    incarnation = configuration.by_id[found.node_id].incarnation
+    return found.generation == configuration.generation and incarnation in ("", found.incarnation)
+
+
+def _why_not(configuration: Configuration, own: Facts, survivors: Mapping[str, Facts]) -> str:
+    voters = configuration.voters & survivors.keys()
+    if configuration.is_majority(voters):
+        return (
+            f"The quorum is not lost: {len(voters)} of {len(configuration.voters)} voters answer. "
+            "If none of them leads, look for drained nodes and for their drivers (raft_doctor)."
+        )
+    best = max(survivors.values(), key=lambda each: (each.log, each.node_id == own.node_id))
+    if best.log > own.log:
+        return (
+            f"Node {best.node_id} has the longer log, through index {best.last_log_index}: run "
+            "this there. If that node is to be given up, stop it first."
+        )
+    if own.halted_by:
+        return f"This node cannot apply its log to the end: {own.halted_by}. Upgrade it first."
+    return ""
+
+
+def recover(node: Node, *, user: str = "") -> NodeState:
+    """Make of this node a new cluster of one; the other survivors then join it anew.
+
+    Raises MembershipError, where `plan_recovery` tells why not.
+    """
+    found = plan_recovery(node)
+    if found.refusal:
+        raise MembershipError(f"Refused: {found.refusal}")
+
+    def found_anew(before: NodeState) -> tuple[NodeState, Sequence[Entry]]:
+        removed = [each for each in before.configuration.by_id if each != node.node_id]
+        index, term = before.last_log_index + 1, before.current_term + 1
+        state = _founder(node, index, term, removed=removed)
+        comment = f"Recovered on node {found.words}. {found.loss}"
+        facts = {"event": "recovered", "without": removed, "index": before.last_log_index}
+        return state, _audit(node, state, facts, comment, user)
+
+    state = begin_as_survivor(node.config.database, found_anew)
+    _announce(node, state, f"Recovered: {found.words}")
+    return state
+
+
+# -- as a newcomer
+
+
+def plan_joining(node: Node, url: str) -> Facts:
+    """The member found at `url`, if this node may forget all it has and join there.
+
+    Raises MembershipError, PeerError.
+    """
+    if not node.config.url:
+        raise MembershipError("RAFT_CONFIG['URL'] must say where the members reach this node.")
+    found = ask(node, node.transport.identify(url), url)
+    if found.is_newcomer:
+        raise MembershipError(f"Node {found.node_id} at {url} is in no cluster itself.")
+    generation = node.state.configuration.generation
+    is_waiting = not node.state.configuration.members
+    if node.node_id in found.members and found.generation == generation and not is_waiting:
+        raise MembershipError(
+            f"Node {node.node_id} is a member of that cluster, and what it has stored counts "
+            f"there. On another node: raft_members remove {node.node_id}. Then again."
+        )
+    return found
+
+
+def join_anew(node: Node, url: str) -> int:
+    """Forget all that this node has, and join the cluster of the member at `url`.
+
+    May be repeated until it succeeds. Raises MembershipError, PeerError, NotLeaderError.
+    """
+    found = plan_joining(node, url)
+    state = node.state
+    if state.configuration.members or state.configuration.generation != found.generation:
+        nobody = Configuration(generation=found.generation)
+        state = NodeState(
+            node_id=node.node_id,
+            role=Follower(election_deadline=0.0),
+            incarnation=uuid.uuid4().hex,
+            configuration=nobody,
+            previous_configuration=nobody,
+        )
+        begin_as_newcomer(node.config.database, state)
+        version_file_of(node.config).publish(0)
+    payload: dict[str, object] = {
+        "node_id": node.node_id,
+        "address": node.config.url,
+        "incarnation": state.incarnation,
+        "promote": not node.config.learner,
+    }
+    seconds = 2 * node.config.write_timeout_seconds
+    answer = node.transport.call(found.node_id, url, "join", payload, seconds)
+    return int(str(answer["index"]))
+
+
+# -- what they have in common
+
+
+def _founder(node: Node, index: int, term: int, *, removed: Sequence[str]) -> NodeState:
+    """A cluster of one, whose log begins after `index`, which no other generation has."""
+    incarnation = uuid.uuid4().hex
+    configuration = Configuration(
+        members=(Member(node.node_id, node.config.url, incarnation=incarnation),),
+        index=index,
+        removed=tuple(removed)[-REMEMBERED_REMOVALS:],
+        generation=uuid.uuid4().hex,
+    )
+    return NodeState(
+        node_id=node.node_id,
+        role=Follower(election_deadline=0.0),
+        incarnation=incarnation,
+        current_term=term,
+        last_log_index=index,
+        last_log_term=term,
+        commit_index=index,
+        last_applied=index,
+        snapshot_index=index,
+        configuration=configuration,
+        previous_configuration=configuration,
+    )
+
+
+def _audit(
+    node: Node, state: NodeState, facts: Mapping[str, object], comment: str, user: str
+) -> list[Entry]:
+    """Two entries that leave nothing but their traces in the history of every node to come."""
+    note = Note(time.time(), user[:255], "cli", node.node_id, comment[:1000])
+    text = json.dumps({**facts, "generation": state.configuration.generation})
+    commands = [
+        Command(uuid.uuid4().hex, values={AUDIT_NAME: text}, note=note),
+        Command(uuid.uuid4().hex, reset=(AUDIT_NAME,), note=note),
+    ]
+    return [
+        Entry(index, state.current_term, encode_command(command))
+        for index, command in enumerate(commands, state.last_log_index + 1)
+    ]
+
+
+def _announce(node: Node, state: NodeState, text: str) -> None:
+    facts = {"node": node.node_id, "generation": state.configuration.generation}
+    logger.critical("Node %s begins a new life of the cluster. %s", node.node_id, text, extra=facts)
+    version_file_of(node.config).publish(state.last_applied)
+    node.tick()  # alone, it leads at once
