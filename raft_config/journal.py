@@ -17,6 +17,7 @@ from django.db import DatabaseError
 
 from . import measures
 from .core import effects
+from .core.configuration import Configuration
 from .core.effects import Effect
 from .core.state import Leader, NodeState
 from .exceptions import CommandError, ConflictError
@@ -45,6 +46,7 @@ class Journal:
         self._is_empty = True
         self._stored_at = 0.0
         self._planned: float | None = None
+        self._members = ""
         self._repeated: dict[tuple[str, str, str], float] = {}
 
     # -- events
@@ -70,15 +72,23 @@ class Journal:
             kind = "leader" if effect.leader_id else "no leader"
             self.note(kind, term=effect.term, subject=effect.leader_id or "")
         elif isinstance(effect, effects.MembershipChanged):
-            members = effect.configuration.members
-            told = [each.node_id + ("" if each.voter else " (learner)") for each in members]
-            self.note("members", term=term, detail=", ".join(told))
+            self._tell_members(effect.configuration, term)
         elif isinstance(effect, effects.PeerRejected):
             self._note_once("refused", effect.node_id, effect.reason.value)
         elif isinstance(effect, effects.Removed):
             self._note_once("removed", effect.by, "")
         else:
             self._tell_snapshot(effect, term)
+
+    def _tell_members(self, configuration: Configuration, term: int) -> None:
+        """Not that an incarnation or an address became known: only who belongs to it."""
+        members = configuration.members
+        told = ", ".join(
+            each.node_id if each.voter else f"{each.node_id} (learner)" for each in members
+        )
+        if told != self._members:
+            self._members = told
+            self.note("members", term=term, detail=told)
 
     def _tell_snapshot(self, effect: Effect, term: int) -> None:
         if isinstance(effect, effects.Compact):

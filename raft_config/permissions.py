@@ -2,6 +2,7 @@
 
     view_storedvalue, change_storedvalue            every setting
     view_group_<slug>, change_group_<slug>          those of one group
+    view_node, operate_cluster                      the cluster: to look at it, to act upon it
 
 All are ordinary permissions of Django's, of the app `raft_config`: given to users and groups in the
 admin, or by any authentication backend. Who may change may look. What somebody may not look at is
@@ -55,6 +56,11 @@ def changeable(user: Any) -> dict[str, Setting]:
 def views_all(user: Any) -> bool:
     """Whether this user may see every setting, also those that this release does not declare."""
     return any(user.has_perm(f"{APP}.{action}_storedvalue") for action in (VIEW, CHANGE))
+
+
+def operates(user: Any) -> bool:
+    """Whether this user may act upon the cluster: its leader, its members, its snapshots."""
+    return bool(user.has_perm(f"{APP}.operate_cluster"))
 
 
 def group_codename(action: str, group: str) -> str:

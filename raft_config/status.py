@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from .core.configuration import Member
-from .core.state import Leader, NodeState
-from .node import get_node
+from .core.state import Follower, Leader, NodeState
+from .node import Node, get_node
+from .storage.rings import SAMPLE_SECONDS
+
+DRIVER_SECONDS = 3 * SAMPLE_SECONDS
+"""A driver that has left no sample for so long is not at work."""
 
 
 class Health(Enum):
@@ -50,6 +55,31 @@ class ClusterStatus:
     members: tuple[MemberStatus, ...]
     health: Health
     quorum: str
+    may_lead: bool
+    """False while its own URL does not answer, from which its peers would be cut off."""
+    drained: bool
+    version: int
+    """Of the protocol."""
+    values_hash: int
+    leader_since: float | None
+    """When this node learned of the present leader; None if there is none, or it was long ago."""
+    heard_seconds: float | None
+    """Since a follower heard its leader; None on the leader, and without one."""
+    log_entries: int
+    log_bytes: int
+    snapshot_bytes: int
+    driver_age_seconds: float | None
+    """Since the driver left a sample, which it does every ten seconds; None: not for an hour."""
+    lateness_seconds: float
+    """How late the driver was at the most, in the last half minute."""
+    disagreement: str
+    """Which node was found to have applied something else, "" for none: an alarm."""
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether Celery, or raft_tick, is at work for this node."""
+        age = self.driver_age_seconds
+        return age is not None and age < DRIVER_SECONDS
 
 
 def read() -> ClusterStatus:
@@ -62,20 +92,45 @@ def read() -> ClusterStatus:
         _member_status(member, state, now, timeout) for member in state.configuration.members
     )
     health, quorum = _quorum(state, members)
+    last_applied, values_hash = node.storage.applied_hash()  # of one instant
     return ClusterStatus(
         node_id=state.node_id,
         role=state.role.name,
         term=state.current_term,
         leader_id=state.leader_id,
         commit_index=state.commit_index,
-        last_applied=state.last_applied,
+        last_applied=last_applied,
+        values_hash=values_hash,
         last_log_index=state.last_log_index,
         snapshot_index=state.snapshot_index,
         halted_by=node.storage.halted_by(),
         members=members,
         health=health,
         quorum=quorum,
+        may_lead=state.may_lead,
+        drained=state.drained,
+        version=state.version,
+        **_stored_facts(node, state, now),
     )
+
+
+def _stored_facts(node: Node, state: NodeState, now: float) -> dict[str, Any]:
+    """What the tables tell beside the state."""
+    heard_at = state.role.heard_at if isinstance(state.role, Follower) else None
+    log_entries, log_bytes = node.storage.log.size()
+    snapshot = node.storage.log.snapshot
+    rings = node.journal.rings
+    driven = [each for each in rings.samples(now) if each.term]
+    return {
+        "leader_since": rings.leader_since(state.current_term) if state.leader_id else None,
+        "heard_seconds": max(0.0, now - heard_at) if heard_at and state.leader_id else None,
+        "log_entries": log_entries,
+        "log_bytes": log_bytes,
+        "snapshot_bytes": snapshot.size_bytes if snapshot else 0,
+        "driver_age_seconds": max(0.0, now - driven[-1].at) if driven else None,
+        "lateness_seconds": max((each.lateness_seconds for each in driven[-3:]), default=0.0),
+        "disagreement": rings.disagreement(),
+    }
 
 
 def _member_status(member: Member, state: NodeState, now: float, timeout: float) -> MemberStatus:

@@ -14,6 +14,7 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import close_old_connections, connections
 
+from .agreement import comparison
 from .conf import get_config
 from .core.events import TakeSnapshot
 from .joining import join_cluster
@@ -65,6 +66,7 @@ def tick() -> None:
         while not _drive.ends(node.monotonic()):
             close_old_connections()
             join_cluster()
+            comparison.go_on()
             node.run_for(min(interval, _drive.until - node.monotonic()))
     finally:
         _drive.is_running = False

@@ -115,6 +115,12 @@ def facts(node_id):
         "verifies": (),
         "members": ("a", "b", "c"),
         "up": (),
+        "values_hash": 0,
+        "log_entries": 3,
+        "log_bytes": 0,
+        "snapshot_bytes": 0,
+        "is_driven": True,
+        "late_ms": 0,
     }
 
 

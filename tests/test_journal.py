@@ -169,3 +169,14 @@ def test_write_is_told_to_prometheus_with_its_outcome(journal):
     with pytest.raises(UnavailableError), journal.timed_write():
         raise UnavailableError("later")
     assert count("UnavailableError") == before + 1
+
+
+def test_members_are_told_anew_only_when_somebody_comes_goes_or_gets_a_vote(journal):
+    for members in (
+        (Member("a"), Member("b", "http://b")),
+        (Member("a"), Member("b", "http://c")),
+        (Member("a"), Member("b", "http://c", voter=False)),
+    ):
+        journal.tell(MembershipChanged(Configuration(members)), "a", 1)
+    told = list(Event.objects.order_by("id").values_list("detail", flat=True))
+    assert told == ["a, b", "a, b (learner)"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from .. import status
 from ..core.state import Leader, NodeState
 from ..exceptions import PeerError, RaftConfigError
 from ..node import Node
@@ -46,6 +47,15 @@ class Facts:
     members: tuple[str, ...]
     up: tuple[str, ...]
     """As leader: the members that it has heard lately, itself included."""
+    values_hash: int = 0
+    """Of all that is applied through `last_applied`; the same on every node."""
+    log_entries: int = 0
+    log_bytes: int = 0
+    snapshot_bytes: int = 0
+    is_driven: bool = True
+    """Whether Celery, or raft_tick, is at work for it."""
+    late_ms: int = 0
+    """How late its driver was lately, at the most."""
 
     @property
     def log(self) -> tuple[int, int]:
@@ -56,6 +66,7 @@ class Facts:
 def describe(node: Node) -> Facts:
     """This node."""
     state = node.state
+    here = status.read()
     signer = signer_for(node.config)
     configuration = state.configuration
     return Facts(
@@ -68,12 +79,18 @@ def describe(node: Node) -> Facts:
         last_log_index=state.last_log_index,
         last_log_term=state.last_log_term,
         commit_index=state.commit_index,
-        last_applied=state.last_applied,
+        last_applied=here.last_applied,
+        values_hash=here.values_hash,
+        log_entries=here.log_entries,
+        log_bytes=here.log_bytes,
+        snapshot_bytes=here.snapshot_bytes,
+        is_driven=here.is_driven,
+        late_ms=int(here.lateness_seconds * 1000),
         snapshot_index=state.snapshot_index,
         is_newcomer=not configuration.members and not state.last_log_index,
         may_lead=state.may_lead,
         drained=state.drained,
-        halted_by=node.storage.halted_by()[:500],
+        halted_by=here.halted_by[:500],
         release=release(),
         version=state.version,
         clock_ms=int(node.clock() * 1000),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from django.db.models import Q, QuerySet, Sum, Window
+from django.db.models import Count, Q, QuerySet, Sum, Window
 from django.db.models.functions import Coalesce, Length
 
 from ..core.log import ENTRY_OVERHEAD_BYTES, Entry, LogView, SnapshotMeta
@@ -83,6 +83,11 @@ class DatabaseLog(LogView):
         data = b"".join(bytes(each) for _, each in chunks)
         skipped = offset - chunks[0][0] if chunks else 0
         return data[skipped : skipped + max_bytes]
+
+    def size(self) -> tuple[int, int]:
+        """How many entries are stored, and the bytes of their commands."""
+        found = self._entries().aggregate(entries=Count("index"), bytes=Sum(Length("command")))
+        return found["entries"], found["bytes"] or 0
 
     # -- writing, for whoever holds the lock
 

@@ -94,6 +94,17 @@ class Rings:
         """The newest first."""
         return list(Event.objects.using(self.alias)[:limit])
 
+    def leader_since(self, term: int) -> float | None:
+        """When this node learned who leads the term; None if that is forgotten."""
+        events = Event.objects.using(self.alias).filter(kind="leader", term=term)
+        return events.values_list("at", flat=True).first()
+
+    def disagreement(self) -> str:
+        """Which node was found to differ, if no comparison found it equal since; "" for none."""
+        found = Event.objects.using(self.alias).filter(kind__in=("disagreement", "agreement"))
+        latest = found.first()
+        return latest.subject if latest is not None and latest.kind == "disagreement" else ""
+
     def samples(self, now: float) -> list[Sample]:
         """Those of the last hour, the oldest first."""
         since = now - SAMPLES * SAMPLE_SECONDS

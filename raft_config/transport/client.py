@@ -56,7 +56,8 @@ _FACTS_IN_TEXT: Final = (
 )
 _FACTS_IN_NUMBERS: Final = (
     *("term", "last_log_index", "last_log_term", "commit_index", "last_applied"),
-    *("snapshot_index", "version", "clock_ms"),
+    *("snapshot_index", "version", "clock_ms", "values_hash", "log_entries", "log_bytes"),
+    *("snapshot_bytes", "late_ms"),
 )
 
 REPLIES: Final[Mapping[str, Mapping[str, Reader]]] = {
@@ -74,7 +75,7 @@ REPLIES: Final[Mapping[str, Mapping[str, Reader]]] = {
     "describe": {
         **dict.fromkeys(_FACTS_IN_TEXT, text),
         **dict.fromkeys(_FACTS_IN_NUMBERS, integer),
-        **dict.fromkeys(("is_newcomer", "may_lead", "drained"), boolean),
+        **dict.fromkeys(("is_newcomer", "may_lead", "drained", "is_driven"), boolean),
         "verifies": items_of(text),
         "members": items_of(identifier),
         "up": items_of(identifier),

@@ -160,3 +160,10 @@ def test_chunks_of_a_snapshot_that_is_not_needed_any_more_are_forgotten():
     (answer,) = sent(effects)
     assert isinstance(answer.message, InstallSnapshotResponse)
     assert answer.message.installed
+
+
+def test_size_counts_the_entries_that_are_stored_and_the_bytes_of_their_commands():
+    database = DatabaseLog("default", (0, 0))
+    assert database.size() == (0, 0)
+    database.append([Entry(1, 1), Entry(2, 1, b"four"), Entry(3, 1, b"sevens!")], replacing=False)
+    assert database.size() == (3, 11)

@@ -70,3 +70,18 @@ def test_sample_is_one_relaxed_commit(rings):
         rings.measure(101.0, Measured(writes=1))
     assert found == ["SELECT sample", "UPDATE sample"]
     assert found.frame == RELAXED
+
+
+def test_leader_since_is_when_that_was_learned(rings):
+    rings.note(5.0, "leader", term=2, subject="b")
+    rings.note(6.0, "leader", term=3, subject="c")
+    rings.note(7.0, "election", term=3, subject="c")
+    assert [rings.leader_since(term) for term in (2, 3, 4)] == [5.0, 6.0, None]
+
+
+def test_disagreement_lasts_until_a_comparison_finds_the_nodes_equal(rings):
+    told = [rings.disagreement()]
+    for kind in ("disagreement", "leader", "agreement"):
+        rings.note(5.0, kind, subject="c")
+        told.append(rings.disagreement())
+    assert told == ["", "c", "c", ""]

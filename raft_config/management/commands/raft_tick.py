@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from ...agreement import comparison
 from ...conf import get_config
 from ...joining import join_cluster
 from ...node import get_node
@@ -35,6 +36,7 @@ class Command(BaseCommand):
             while not stop.is_set() and (end is None or node.monotonic() < end):
                 close_old_connections()
                 join_cluster()
+                comparison.go_on()
                 node.run_for(interval)
         except KeyboardInterrupt:
             stop.set()

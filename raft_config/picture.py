@@ -1,0 +1,270 @@
+"""The whole cluster, as the page, the metrics and the health show it.
+
+What this node's own database tells comes first, and is always there. What only the others know is
+asked of all of them at once, for a second at the most, and once a second by each process however
+many look; whoever does not answer is shown with what this node knows of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from . import status
+from .core.configuration import Configuration
+from .exceptions import RaftConfigError
+from .node import Node, get_node
+from .operations import Facts
+from .operations.survey import describe
+from .status import ClusterStatus, Health, MemberStatus
+
+PATIENCE_SECONDS = 0.8
+ASKED_ANEW_SECONDS = 1.0
+SKEW_SECONDS = 1.0
+"""A clock that differs by more is worth a warning; it bears on ages and schedules alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a peer said of itself."""
+
+    facts: Facts | None
+    problem: str = ""
+    offset_seconds: float | None = None
+    """By how much its clock is ahead of ours; half the way there and back is its error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One member: what this node knows of it, and what it said itself."""
+
+    member: MemberStatus
+    facts: Facts | None
+    problem: str
+    offset_seconds: float | None
+    lag_seconds: float | None
+    """How old what it has applied is; None where nobody knows."""
+    disagrees: bool
+
+    @property
+    def node_id(self) -> str:
+        return self.member.node_id
+
+    @property
+    def is_up(self) -> bool:
+        """It answered, or is this node."""
+        return self.facts is not None
+
+    @property
+    def lag_entries(self) -> int | None:
+        return self.member.lag_entries
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is known at this moment."""
+
+    here: ClusterStatus
+    nodes: tuple[Seen, ...]
+    health: Health
+    headline: str
+    warnings: tuple[str, ...]
+    leader_id: str | None
+
+    @property
+    def disagreeing(self) -> tuple[str, ...]:
+        """Nodes that have applied something else than others: an alarm."""
+        return tuple(each.node_id for each in self.nodes if each.disagrees)
+
+
+def look() -> Picture:
+    """Ask, and put together."""
+    node = get_node()
+    if node.state.configuration.voters == {node.node_id} and not node.state.is_leader:
+        node.tick()  # a cluster of one works without a driver
+    answers = asked(node)
+    here = status.read()
+    answers = {**answers, here.node_id: Answer(describe(node), "", 0.0)}
+    return compose(here, answers, node.state.configuration)
+
+
+def compose(
+    here: ClusterStatus, answers: Mapping[str, Answer], configuration: Configuration
+) -> Picture:
+    """The picture of what was answered; a pure function."""
+    differing = disagreeing(answers) | ({here.disagreement} if here.disagreement else set())
+    leader_id = _leader(here, answers)
+    leader = answers.get(leader_id or "", Answer(None)).facts
+    last = max(here.commit_index, leader.commit_index if leader else 0)
+    nodes = tuple(
+        _seen(member, answers.get(member.node_id, Answer(None)), last, member.node_id in differing)
+        for member in here.members
+    )
+    health, headline = _quorum(nodes, leader_id, configuration)
+    warnings = tuple(_warnings(here, nodes))
+    if warnings and health is Health.HEALTHY:
+        health = Health.DEGRADED
+    return Picture(here, nodes, health, headline, warnings, leader_id)
+
+
+def disagreeing(answers: Mapping[str, Answer]) -> set[str]:
+    """Who has another hash than the most of those that have applied exactly as much."""
+    by_index: dict[int, dict[int, list[str]]] = {}
+    for node_id, answer in answers.items():
+        if answer.facts is not None:
+            level = by_index.setdefault(answer.facts.last_applied, {})
+            level.setdefault(answer.facts.values_hash, []).append(node_id)
+    found: set[str] = set()
+    for level in by_index.values():
+        groups = sorted(level.values(), key=len, reverse=True)
+        is_tie = len(groups) > 1 and len(groups[0]) == len(groups[1])
+        found.update(each for group in groups[0 if is_tie else 1 :] for each in group)
+    return found
+
+
+def _leader(here: ClusterStatus, answers: Mapping[str, Answer]) -> str | None:
+    """Who says so itself, in the highest term; else whom this node believes to lead."""
+    leading = [
+        (each.facts.term, node_id)
+        for node_id, each in answers.items()
+        if each.facts is not None and each.facts.role == "leader"
+    ]
+    term, node_id = max(leading, default=(-1, ""))
+    return node_id if term >= here.term else here.leader_id
+
+
+def _seen(member: MemberStatus, answer: Answer, last: int, disagrees: bool) -> Seen:  # noqa: FBT001
+    facts = answer.facts
+    applied = facts.last_applied if facts else member.match_index
+    lag = None if applied is None else max(0, last - applied)
+    silence = member.last_contact_seconds
+    return Seen(
+        member=replace(member, lag_entries=lag),
+        facts=facts,
+        problem=answer.problem,
+        offset_seconds=answer.offset_seconds,
+        lag_seconds=0.0 if lag == 0 else silence,
+        disagrees=disagrees,
+    )
+
+
+def _quorum(
+    nodes: tuple[Seen, ...], leader_id: str | None, configuration: Configuration
+) -> tuple[Health, str]:
+    """How many voters are up, and how many more may be lost."""
+    voters = [each for each in nodes if each.member.is_voter]
+    if not voters:
+        return Health.NO_QUORUM, _("This node is not a member yet: it waits to be let in.")
+    up = sum(each.is_up for each in voters)
+    spare = up - configuration.majority
+    facts = {"up": up, "voters": len(voters), "spare": spare, "leader": leader_id}
+    if spare < 0:
+        told = _("%(up)d of %(voters)d voters up: no change can be made until more are back.")
+        return Health.NO_QUORUM, told % facts
+    if leader_id is None:
+        return Health.NO_QUORUM, _("%(up)d of %(voters)d voters up, but nobody leads yet.") % facts
+    health = Health.HEALTHY if all(each.is_up for each in nodes) else Health.DEGRADED
+    if len(voters) == 1:
+        return health, _("A cluster of one: without this node nothing can be changed.")
+    if spare == 0:
+        return health, _("%(up)d of %(voters)d up: one more loss stops writes.") % facts
+    told = _("%(up)d of %(voters)d voters up: %(spare)d more may be lost before writes stop.")
+    return health, told % facts
+
+
+def _warnings(here: ClusterStatus, nodes: tuple[Seen, ...]) -> list[str]:
+    """What an operator has to look at, and what to do; the worst first."""
+    found: list[str] = []
+    differing = ", ".join(each.node_id for each in nodes if each.disagrees)
+    if differing:
+        told = _("Nodes disagree on what was applied (%(nodes)s): run raft_verify on each of them.")
+        found.append(told % {"nodes": differing})
+    if here.halted_by:
+        found.append(_("This node has stopped applying changes. %s") % here.halted_by)
+    for each in nodes:
+        is_alone = len(nodes) == 1
+        found.extend(_warnings_of(each, here.node_id, is_alone=is_alone))
+    return found
+
+
+def _warnings_of(seen: Seen, own_id: str, *, is_alone: bool) -> list[str]:
+    facts, names = seen.facts, {"node": seen.node_id, "problem": seen.problem}
+    if facts is None:
+        return [_("Node %(node)s does not answer: %(problem)s") % names]
+    found = []
+    if facts.halted_by and seen.node_id != own_id:
+        found.append(_("Node %(node)s has stopped applying changes; look at its page.") % names)
+    if not (facts.is_driven or is_alone):
+        told = _("Node %(node)s is not driven: start its Celery worker and beat, or raft_tick.")
+        found.append(told % names)
+    if not facts.may_lead:
+        told = _("Node %(node)s does not answer at its own URL, and so will not lead.")
+        found.append(told % names)
+    if facts.drained:
+        found.append(_("Node %(node)s is drained: it will not lead until that is ended.") % names)
+    if abs(seen.offset_seconds or 0.0) > SKEW_SECONDS:
+        told = _("The clock of node %(node)s differs by %(seconds)+.1f s; mend its NTP.")
+        found.append(told % {**names, "seconds": seen.offset_seconds})
+    return found
+
+
+# -- asking
+
+
+class _Asked:
+    """The last answers of this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.node: Node | None = None
+        self.at = 0.0
+        self.answers: dict[str, Answer] = {}
+
+
+_asked = _Asked()
+
+
+def asked(node: Node) -> dict[str, Answer]:
+    """What each peer says of itself, at most a second old."""
+    with _asked.lock:  # whoever comes meanwhile gets the same answers
+        if _asked.node is not node or time.monotonic() - _asked.at > ASKED_ANEW_SECONDS:
+            _asked.answers = collect(begin_asking(node), PATIENCE_SECONDS)
+            _asked.node, _asked.at = node, time.monotonic()
+        return _asked.answers
+
+
+def begin_asking(node: Node) -> dict[str, Future[Answer]]:
+    """Ask every peer in a thread of its own, which speaks HTTP and nothing else."""
+    members = node.state.configuration.members
+    peers = {each.node_id: each.address for each in members if each.node_id != node.node_id}
+    if not peers:
+        return {}
+    pool = ThreadPoolExecutor(len(peers), "raft-ask")
+    try:
+        return {each: pool.submit(_ask, node, each, address) for each, address in peers.items()}
+    finally:
+        pool.shutdown(wait=False)
+
+
+def collect(futures: Mapping[str, Future[Answer]], seconds: float) -> dict[str, Answer]:
+    """What was answered in that time."""
+    done, _late = wait(futures.values(), timeout=seconds)
+    silent = Answer(None, _("no answer in %g s.") % seconds)
+    return {each: future.result() if future in done else silent for each, future in futures.items()}
+
+
+def _ask(node: Node, node_id: str, address: str) -> Answer:
+    sent_at = time.time()
+    try:
+        found: Any = node.transport.call(node_id, address, "describe", {}, PATIENCE_SECONDS)
+    except RaftConfigError as error:
+        return Answer(None, str(error))
+    facts = Facts(**found)
+    middle = (sent_at + time.time()) / 2
+    return Answer(facts, "", facts.clock_ms / 1000 - middle)

@@ -1,0 +1,187 @@
+"""What a page is told of the cluster: from answers as a test says, and over the wire."""
+
+from dataclasses import replace
+
+import pytest
+from django.test import override_settings
+
+from raft_config import picture, status
+from raft_config.admin import drawing
+from raft_config.core.configuration import Configuration, Member
+from raft_config.exceptions import PeerUnavailableError
+from raft_config.operations import Facts
+from raft_config.picture import Answer, compose, disagreeing
+from raft_config.status import Health, MemberStatus
+
+from .peers import SECRETS, URLS, Peers, adopt, elect, facts, make_node
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def raft_settings(tmp_path):
+    config = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "v"}
+    with override_settings(RAFT_CONFIG=config):
+        yield
+
+
+@pytest.fixture
+def node():
+    made = adopt(make_node(Peers()))
+    yield made
+    made.close()
+
+
+def said(node_id, **more):
+    return Answer(Facts(**{**facts(node_id), **more}), "", 0.0)
+
+
+SILENT = Answer(None, "no answer")
+
+
+def composed(here=None, members="abc", leader="a", **answers):
+    """The picture in which a, b and c answered so; `a` is this node, and leads if not told."""
+    shown = tuple(
+        MemberStatus(each, "", True, each == leader, each == "a", None, None, None, None)
+        for each in members
+    )
+    own = here or replace(status.read(), members=shown, leader_id=leader, term=1)
+    everyone = {
+        each: said(each, role="leader" if each == leader else "follower") for each in members
+    }
+    configuration = Configuration(tuple(Member(each) for each in members))
+    return compose(own, {**everyone, **answers}, configuration)
+
+
+@pytest.mark.parametrize(
+    ("silent", "health", "says"),
+    [
+        ("", Health.HEALTHY, "3 of 3 voters up: 1 more may be lost before writes stop."),
+        ("c", Health.DEGRADED, "2 of 3 up: one more loss stops writes."),
+        ("bc", Health.NO_QUORUM, "1 of 3 voters up: no change can be made until more are back."),
+    ],
+)
+def test_headline_tells_how_many_more_may_be_lost(node, silent, health, says):
+    found = composed(**dict.fromkeys(silent, SILENT))
+    assert (found.health, found.headline) == (health, says)
+
+
+def test_voters_that_are_up_without_a_leader_can_change_nothing(node):
+    found = composed(leader=None)
+    assert found.health is Health.NO_QUORUM
+    assert "nobody leads yet" in found.headline
+
+
+def test_leader_of_a_higher_term_is_believed_by_its_own_word(node):
+    """This node may have been cut off, and believe in an old one."""
+    found = composed(c=said("c", role="leader", term=9))
+    assert found.leader_id == "c"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (SILENT, "Node b does not answer: no answer"),
+        (said("b", is_driven=False), "Node b is not driven: start its Celery worker"),
+        (said("b", may_lead=False), "Node b does not answer at its own URL"),
+        (said("b", drained=True), "Node b is drained"),
+        (said("b", halted_by="newer"), "Node b has stopped applying changes"),
+        (replace(said("b"), offset_seconds=-3.0), "The clock of node b differs by -3.0 s"),
+    ],
+)
+def test_what_is_wrong_with_a_node_is_told_with_its_remedy(node, answer, says):
+    found = composed(b=answer)
+    assert found.health is Health.DEGRADED
+    (only,) = found.warnings
+    assert only.startswith(says)
+
+
+def test_well_cluster_has_nothing_to_warn_of(node):
+    assert composed().warnings == ()
+
+
+def test_nodes_that_applied_as_much_and_something_else_disagree():
+    answers = {"a": said("a"), "b": said("b"), "c": said("c", values_hash=5)}
+    assert disagreeing(answers) == {"c"}
+
+
+def test_nodes_that_applied_more_or_less_do_not_disagree():
+    answers = {"a": said("a"), "b": said("b", last_applied=4, values_hash=5), "c": SILENT}
+    assert disagreeing(answers) == set()
+
+
+def test_without_a_majority_nobody_knows_which_of_two_is_wrong():
+    assert disagreeing({"a": said("a"), "b": said("b", values_hash=5)}) == {"a", "b"}
+
+
+def test_disagreement_is_the_first_warning_and_drawn(node):
+    found = composed(b=SILENT, c=said("c", values_hash=5), a=said("a", role="leader"))
+    assert found.warnings[0].startswith("Nodes disagree on what was applied (a, c)")
+    drawn = {each.seen.node_id: each.detail for each in drawing.draw(found).spots}
+    assert drawn["c"] == "disagrees"
+
+
+def test_drawing_shows_each_node_once_and_a_link_from_the_leader_to_each_other(node):
+    drawn = drawing.draw(composed(c=SILENT))
+    assert [(each.seen.node_id, each.kind) for each in drawn.spots] == [
+        ("a", "leader"),
+        ("b", "voter"),
+        ("c", "down"),
+    ]
+    assert [each.kind for each in drawn.links] == ["up", "down"]
+    assert drawn.told.startswith("a: leader, up to date")
+
+
+def test_drawing_without_a_leader_has_no_links(node):
+    assert drawing.draw(composed(leader=None)).links == ()
+
+
+# -- asking
+
+
+def test_peers_are_asked_once_a_second_however_many_look(node):
+    elect(node)
+    node.transport.calls.clear()
+    for _ in range(5):
+        picture.look()
+    asked = [each[0] for each in node.transport.calls if each[2] == "describe"]
+    assert sorted(asked) == ["b", "c"]
+
+
+def test_picture_is_shown_while_every_peer_is_down(node):
+    elect(node)
+    node.transport.down = {"b", "c"}
+    found = picture.look()
+    assert [(each.node_id, each.is_up) for each in found.nodes] == [
+        ("a", True),
+        ("b", False),
+        ("c", False),
+    ]
+    assert "is down" in found.nodes[1].problem
+    assert found.health is Health.NO_QUORUM
+
+
+def test_peer_that_hangs_holds_the_page_up_for_a_second_at_most(node, monkeypatch):
+    import threading  # noqa: PLC0415 - for this test alone
+
+    let_go = threading.Event()
+
+    def hang(*_):
+        let_go.wait(20)
+        raise PeerUnavailableError("late")
+
+    elect(node)
+    monkeypatch.setattr(node.transport, "call", hang)
+    monkeypatch.setattr(picture, "PATIENCE_SECONDS", 0.05)
+    try:
+        found = picture.look()  # returns, while they still hang
+    finally:
+        let_go.set()
+    assert [each.is_up for each in found.nodes] == [True, False, False]
+
+
+def test_clock_of_a_peer_is_compared_with_the_middle_of_the_way(node):
+    elect(node)
+    node.transport.facts["b"] = {"clock_ms": facts("b")["clock_ms"] + 5000}
+    offset = picture.asked(node)["b"].offset_seconds
+    assert offset == pytest.approx(5.0, abs=0.9)
