@@ -67,7 +67,7 @@ def ids(settings, database, django_db_blocker):
     def found(config=CLUSTER, *, live=False):
         settings.RAFT_CONFIG = config
         with django_db_blocker.unblock():
-            messages = run_checks(tags=["raft_config"], databases=["node"] if live else None)
+            messages = run_checks(tags=["raft_config"], databases=["node"] if live else [])
         for message in messages:
             assert message.msg.strip()
             assert message.hint.strip()
@@ -168,7 +168,7 @@ def test_a_variable_that_cannot_be_read_is_named_and_a_secret_in_it_is_not_shown
     monkeypatch.setenv("RAFT_CONFIG_TEST_DAY", "hunter2")
     day = Setting(None, type="date", env="RAFT_CONFIG_TEST_DAY", secret=True)
     settings.RAFT_CONFIG = {**CLUSTER, "SETTINGS": {"DAY": day}, "ENCRYPTION_KEYS": [KEY]}
-    (message,) = run_checks(tags=["raft_config"])
+    (message,) = run_checks(tags=["raft_config"], databases=[])
     assert "RAFT_CONFIG_TEST_DAY" in message.msg
     assert "DAY" in message.msg
     assert "Enter a valid date" in message.msg
@@ -186,7 +186,7 @@ def test_raft_config_as_a_whole_may_be_wrong(ids):
 
 def test_every_wrong_setting_is_told(settings, ids):
     settings.RAFT_CONFIG = {**CLUSTER, "SETTINGS": {"A": 5, "B": 6, "C": (7, "")}}
-    messages = run_checks(tags=["raft_config"])
+    messages = run_checks(tags=["raft_config"], databases=[])
     assert [message.id for message in messages] == ["raft_config.E005"] * 2
 
 
@@ -316,7 +316,7 @@ def test_a_router_that_reads_elsewhere_is_refused(ids, settings):
 def test_without_routers_the_default_database_is_right(ids, settings):
     settings.DATABASE_ROUTERS = []
     settings.RAFT_CONFIG = {}
-    messages = run_checks(tags=["raft_config"])
+    messages = run_checks(tags=["raft_config"], databases=[])
     assert "raft_config.E015" not in {message.id for message in messages}
 
 

@@ -6,7 +6,6 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from django.core import signing
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -84,7 +83,9 @@ def waits(monkeypatch):
 
 
 def signed(index):
-    return signing.get_cookie_signer(salt=INDEX_COOKIE).sign(str(index))
+    response = HttpResponse()
+    response.set_signed_cookie(INDEX_COOKIE, str(index))
+    return response.cookies[INDEX_COOKIE].value
 
 
 def test_node_that_is_behind_the_cookie_is_waited_for(waits):

@@ -553,6 +553,21 @@ def test_thread_that_steps_replies_keeps_its_connection(leader):
     assert opened.count("raft-step") == 0
 
 
+def test_thread_that_steps_replies_closes_its_connection_at_its_end(node):
+    opened = []
+
+    def note(*, connection, **_):
+        opened.append((threading.current_thread().name, connection))
+
+    connection_created.connect(note)
+    try:
+        elect(node)
+    finally:
+        connection_created.disconnect(note)
+    node.close()
+    assert [each.connection for name, each in opened if name == "raft-step"] == [None]
+
+
 def test_thread_that_steps_replies_gets_a_new_connection_after_a_failure(leader):
     def break_connection():
         raise OperationalError("gone")

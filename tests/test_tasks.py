@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from django.db import connections
 from django.test import override_settings
 
 from raft_config import tasks
@@ -133,7 +134,12 @@ def test_beat_beside_a_running_tick_returns_at_once_and_prolongs_it(node, monkey
         self.clock.skipped += seconds
 
     monkeypatch.setattr(Node, "run_for", run_for)
-    thread = threading.Thread(target=tasks.tick)
+
+    def beat():
+        tasks.tick()
+        connections.close_all()
+
+    thread = threading.Thread(target=beat)
     thread.start()
     assert begun.wait(20)
     node.clock.skipped += TICK

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
+from django.db import connections
+
 from .. import measures
 from ..core.messages import Envelope
 from ..exceptions import PeerError, PeerRejectedError
@@ -131,6 +133,12 @@ class Courier:
             self._refusals.put((peer, str(error)))
 
     def _step(self) -> None:
+        try:
+            self._step_all()
+        finally:
+            connections.close_all()  # of this thread, which ends
+
+    def _step_all(self) -> None:
         while (reply := self._replies.get()) is not None:
             try:
                 self._on_reply(reply)
