@@ -6,9 +6,11 @@ interval has expired; and a second one beside a running one returns at once.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_shutting_down
@@ -17,9 +19,12 @@ from django.db import close_old_connections, connections
 from .agreement import comparison
 from .conf import get_config
 from .core.events import TakeSnapshot
+from .exceptions import NotLeaderError, UnavailableError
 from .joining import join_cluster
 from .node import get_node
 from .operations import prepare_to_stop, resume
+
+logger = logging.getLogger("raft_config")
 
 KEPT_BEATS = 2
 """A tick that has waited for so many intervals is not run any more."""
@@ -120,6 +125,37 @@ def _end(**_: Any) -> None:
 def compact() -> None:
     """Take a snapshot now, whatever the policy says."""
     get_node().take(TakeSnapshot())
+
+
+Returned = TypeVar("Returned")
+Arguments = ParamSpec("Arguments")
+
+
+def leader_only(
+    function: Callable[Arguments, Returned],
+) -> Callable[Arguments, Returned | None]:
+    """Let every node's worker start a task, and the leader's alone do it; elsewhere it gives None.
+
+    Leadership is proved by a round to a majority first, so of two nodes that believe to lead one
+    alone begins. It is not held while the task runs: what must happen once at the most has to be
+    safe to repeat all the same.
+
+        @shared_task
+        @leader_only
+        def nightly() -> None: ...
+    """
+
+    @wraps(function)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Returned | None:
+        node = get_node()
+        try:
+            node.read_index(timeout_seconds=node.config.write_timeout_seconds)
+        except (NotLeaderError, UnavailableError):
+            logger.debug("Node %s does not lead: %s is left out", node.node_id, function.__name__)
+            return None
+        return function(*args, **kwargs)
+
+    return run
 
 
 def queue_name() -> str:

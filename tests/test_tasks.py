@@ -1,6 +1,7 @@
 """The tick of Celery: beats come late, twice and in heaps, and one at a time drives the node."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from django.db import connections
@@ -10,7 +11,7 @@ from raft_config import tasks
 from raft_config.core.events import TakeSnapshot
 from raft_config.node import Node
 
-from .peers import SECRETS, URLS, Clock, Peers, adopt, elect, make_node
+from .peers import SECRETS, URLS, Clock, Peers, adopt, append, elect, from_peer, make_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -187,3 +188,42 @@ def test_beat_goes_to_the_queue_of_this_node_and_expires():
     assert entry["schedule"] == TICK
     assert entry["options"]["queue"] == tasks.queue_name() == "raft.a"
     assert TICK < entry["options"]["expires"] <= 3 * TICK
+
+
+# -- tasks of the project's own
+
+
+def done():
+    """A task of the leader's alone, and how often it was done."""
+    times = []
+
+    @tasks.leader_only
+    def nightly(word, *, more):
+        times.append((word, more))
+        return "done"
+
+    return nightly, times
+
+
+def test_task_of_the_leader_is_done_by_the_leader(node):
+    elect(node)
+    nightly, times = done()
+    assert nightly("a", more=1) == "done"
+    assert times == [("a", 1)]
+    assert nightly.__name__ == "nightly"
+
+
+def test_task_of_the_leader_is_left_out_by_a_follower(node):
+    node.receive(from_peer(node, append(4)))
+    nightly, times = done()
+    assert nightly("a", more=1) is None
+    assert times == []
+
+
+def test_task_of_the_leader_is_left_out_by_one_that_was_cut_off_and_believes_to_lead(node):
+    elect(node)
+    node.transport.down = {"b", "c"}
+    node.config = replace(node.config, write_timeout_seconds=0.1)
+    nightly, times = done()
+    assert nightly("a", more=1) is None
+    assert times == []

@@ -34,7 +34,7 @@ from raft_config.exceptions import (
 )
 from raft_config.transport import wire
 from raft_config.transport.auth import Signer
-from raft_config.urls import urlpatterns
+from raft_config.urls import rpc_patterns
 
 SECRET = "for the tests only, thirty-two letters"
 CONFIG = {
@@ -234,7 +234,7 @@ def test_refused_sender_is_remembered_with_the_reason_once_it_is_known(node):
     assert node.refused == [("", "AuthenticationError"), ("a", "InvalidMessageError")]
 
 
-@pytest.mark.parametrize("name", [each.name for each in urlpatterns])
+@pytest.mark.parametrize("name", [each.name for each in rpc_patterns])
 @pytest.mark.parametrize("body", [b"", b"[" * 100_000, b"x" * 5_000_000], ids=len)
 def test_what_nobody_signed_is_401_and_not_read(node, name, body, monkeypatch):
     monkeypatch.setattr(views, "_read", lambda _: pytest.fail("read"))
@@ -560,7 +560,7 @@ def test_neither_csrf_nor_a_login_is_asked_for(node):
     assert resolve(reverse("raft_config:ping")).func.login_required is False
 
 
-@pytest.mark.parametrize("name", [each.name for each in urlpatterns])
+@pytest.mark.parametrize("name", [each.name for each in rpc_patterns])
 def test_no_database_has_a_transaction_around_these_views(name):
     view = resolve(reverse(f"raft_config:{name}")).func
     assert view._non_atomic_requests == set(connections)
