@@ -176,6 +176,8 @@ def _changeable(name: str) -> Setting:
 def encoded(values: Mapping[str, Any], reset: Sequence[str] = ()) -> dict[str, str]:
     """The texts of values. Raises InvalidCommandError; ValidationError for all that is wrong."""
     settings = {name: _changeable(name) for name in (*values, *reset)}
+    if both := sorted(values.keys() & set(reset)):
+        raise InvalidCommandError(f"Set and reset at once: {', '.join(both)}. Choose one.")
     found: dict[str, Any] = {}
     errors: dict[str, ValidationError] = {}
     for name, value in values.items():

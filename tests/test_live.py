@@ -78,6 +78,11 @@ def test_unknown_name_is_refused():
         config.reset("LIMITS")
 
 
+def test_name_that_is_set_and_reset_at_once_is_refused():
+    with pytest.raises(InvalidCommandError, match="Set and reset at once: LIMIT"):
+        config.update({"LIMIT": 20}, reset=["LIMIT"])
+
+
 def test_reset_goes_back_to_whatever_the_default_is(settings):
     config.set("LIMIT", 20)
     config.reset("LIMIT")
