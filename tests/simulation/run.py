@@ -148,16 +148,17 @@ def _judge(world: World, clients: Clients) -> None:
     leader = world.leader()
     assert leader is not None
     replayed = SimMachine()
+    history = [*clients.history]
     committed = world.invariants.committed
     for index in range(1, leader.node.state.last_applied + 1):
-        if committed[index].command:
-            replayed.apply(index, committed[index].command)
+        if command := committed[index].command:
+            replayed.apply(index, command)
+            history += clients.plans.effect_of(index, command, replayed)
     for sim in _live_members(world, leader):
         machine = sim.node.storage.machine
         require(
             machine.snapshot() == replayed.snapshot(), "Values differ from a replay", sim.node_id
         )
-    history = [*clients.history, *clients.plans.pending.values()]
     for number, key in enumerate(clients.keys):
         value = replayed.values.get(key)
         final = int(value.text) if value else None

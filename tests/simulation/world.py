@@ -147,6 +147,8 @@ class World:
         self.after_step: list[Callable[[SimNode, Sequence[Effect]], None]] = []
         self._queue: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self._sequence = 0
+        self.first_applied: dict[int, int] = {}
+        """The step after which some node had applied an entry, by index."""
         self.nodes: dict[str, SimNode] = {}
         self.first_ids = [chr(ord("a") + number) for number in range(node_count)]
         for node_id in self.first_ids:
@@ -217,6 +219,8 @@ class World:
         )
         self.trace.append((self.now, sim.node_id, event, state))
         self.invariants.check(sim.node, event, before, effects, self.disks)
+        for index in range(before.last_applied + 1, state.last_applied + 1):
+            self.first_applied.setdefault(index, self.steps)
         for effect in effects:
             if isinstance(effect, RoleChanged) and effect.role == "leader":
                 self.counts["elections"] += 1
