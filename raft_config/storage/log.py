@@ -55,6 +55,13 @@ class DatabaseLog(LogView):
         found = [_entry(*row) for row in columns]
         return found if found and found[0].index == start else ()
 
+    def all_entries(self) -> tuple[Entry, ...]:
+        """Every entry, whatever is missing between them."""
+        columns = self._entries().order_by("index")
+        return tuple(
+            _entry(*row) for row in columns.values_list("index", "term", "command", "configuration")
+        )
+
     def floor_of_term(self, index: int, term: int) -> tuple[int, int]:
         """See `LogView`."""
         rows = self._entries().filter(index__lte=index, term__lte=term).order_by("-index")

@@ -1,0 +1,158 @@
+"""What raft_doctor finds, each with its remedy; also that all is well."""
+
+import time
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+
+from raft_config.core.events import Drain
+from raft_config.exceptions import PeerRejectedError, PeerUnavailableError
+from raft_config.models import Node as NodeRow
+from raft_config.operations.survey import describe
+
+from ..cli.conftest import run
+from ..peers import append, from_peer
+
+
+@pytest.fixture
+def well(leader, peers):
+    """A leader whose peers are as they should be."""
+    own = describe(leader)
+    common = {"signs_with": own.signs_with, "verifies": own.verifies}
+    peers.facts = {each: dict(common) for each in "bc"}
+    peers.answers["probe"] = lambda **_: {"address": "http://a.test/raft", "problem": ""}
+    return leader
+
+
+def doctor():
+    return run("--json", command="raft_doctor").json
+
+
+def of(subject, *, level=None):
+    found = [each for each in doctor()["findings"] if each["subject"] == subject]
+    return [each for each in found if level is None or each["level"] == level]
+
+
+def fail(error):
+    def answer(**_):
+        raise error
+
+    return answer
+
+
+def test_cluster_that_is_well_is_told_so_peer_by_peer(well):
+    found = doctor()
+    assert found["errors"] == 0
+    told = {(each["subject"], each["level"]) for each in found["findings"]}
+    assert {("own URL", "ok"), ("driver", "ok"), ("leader", "ok"), ("node b", "ok")} <= told
+    texts = " ".join(each["text"] for each in of("node b"))
+    for expected in ("reached at", "reaches this node", "its clock is", "same secrets", "release"):
+        assert expected in texts
+    assert run(command="raft_doctor").code == 0
+
+
+def test_every_finding_that_is_no_good_news_has_a_remedy(well, peers):
+    peers.down = {"c"}
+    peers.facts["b"] |= {"drained": True, "may_lead": False, "halted_by": "x", "release": "9"}
+    peers.facts["b"] |= {"verifies": (), "incarnation": "another", "clock_ms": 0}
+    found = [each for each in doctor()["findings"] if each["level"] in ("warning", "error")]
+    assert len(found) >= 8
+    assert [each for each in found if not each["remedy"]] == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"incarnation": "another"}, ("error", "another database", "raft_members remove b")),
+        ({"generation": "g"}, ("error", "another life", "raft_recover --join")),
+        ({"halted_by": "kind 9"}, ("error", "applies nothing more: kind 9", "Upgrade")),
+        ({"drained": True}, ("warning", "is drained", "raft_drain b --off")),
+        ({"may_lead": False}, ("warning", "own URL does not answer", "raft_doctor there")),
+        ({"verifies": ("x",)}, ("warning", "SECRETS are not the same", "rotation")),
+        ({"signs_with": "x"}, ("warning", "SECRETS are not the same", "rotation")),
+        ({"release": "0.0.9"}, ("warning", "runs release 0.0.9", "Upgrade all")),
+    ],
+)
+def test_what_a_peer_tells_of_itself_is_a_finding(well, peers, facts, expected):
+    level, text, remedy = expected
+    peers.facts["b"] |= facts
+    found = of("node b", level=level)
+    assert any(text in each["text"] and remedy in each["remedy"] for each in found), found
+
+
+@pytest.mark.parametrize(("seconds", "word"), [(20, "ahead"), (-20, "behind")])
+def test_clock_that_is_off_is_a_finding_before_messages_are_refused(well, peers, seconds, word):
+    peers.facts["b"]["clock_ms"] = int((time.time() + seconds) * 1000)
+    (found,) = of("node b", level="warning")
+    assert word in found["text"]
+    assert "NTP: messages are refused from 30 s on" in found["remedy"]
+
+
+def test_peer_that_is_down_is_told_with_its_url(well, peers):
+    peers.down = {"b"}
+    (found,) = of("node b")
+    assert "not reached at http://b.test/raft" in found["text"]
+    assert "raft_members set-url" in found["remedy"]
+    assert run(command="raft_doctor").code == 1
+
+
+def test_peer_that_refuses_says_itself_what_to_correct(well, monkeypatch, peers):
+    monkeypatch.setattr(peers, "call", fail(PeerRejectedError("Compare SECRETS of both nodes.")))
+    call = peers.call
+    monkeypatch.setattr(peers, "call", lambda *_: call())
+    (found,) = of("node b")
+    assert "Compare SECRETS" in found["text"]
+    assert found["remedy"] == "The text says what to correct."
+
+
+def test_way_back_is_looked_at_too(well, peers):
+    peers.answers["probe"] = lambda **_: {"address": "http://old/raft", "problem": "no route"}
+    (found,) = of("node b", level="error")
+    assert "does not reach this node at http://old/raft: no route" in found["text"]
+    peers.answers["probe"] = fail(PeerUnavailableError("slow"))
+    assert "did not say" in of("node b", level="unknown")[0]["text"]
+
+
+def test_own_url_that_does_not_answer_is_told(well, peers):
+    peers.answers["ping"] = fail(PeerUnavailableError("refused"))
+    (found,) = of("own URL")
+    assert found["level"] == "error"
+    assert "until then it will not lead" in found["remedy"]
+
+
+def test_this_node_tells_of_itself(well):
+    NodeRow.objects.update(halted_by="Entry 9: unknown", drained=True)
+    texts = [(each["level"], each["remedy"]) for each in of("node")]
+    assert texts == [("error", "Upgrade this node."), ("warning", "raft_drain --off")]
+
+
+def test_node_that_nobody_drives_is_told(well):
+    well.take(Drain(drained=True))
+    well.take(Drain(drained=False))
+    well.clock.skipped += 60
+    (found,) = of("driver")
+    assert "nothing has ticked for" in found["text"]
+    assert "raft_tick" in found["remedy"]
+
+
+def test_missing_leader_is_told(node, peers):
+    peers.down = {"b", "c"}
+    (found,) = of("leader")
+    assert "2 of 3 voters are needed" in found["text"]
+    node.receive(from_peer(node, append(1)))
+    assert of("leader")[0]["text"] == "node b leads term 1"
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PRAGMA is SQLite's")
+def test_database_that_does_not_keep_its_promises_is_told(well, monkeypatch):
+    options = {**connection.settings_dict["OPTIONS"], "transaction_mode": None}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    (found,) = of("raft_config.E007")
+    assert "begins its transactions without the lock" in found["text"]
+    assert "IMMEDIATE" in found["remedy"]
+
+
+def test_settings_that_do_not_fit_are_told(well, raft_settings):
+    with override_settings(SILENCED_SYSTEM_CHECKS=[]):
+        assert of("raft_config.W021")[0]["level"] == "warning"
