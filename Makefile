@@ -4,7 +4,9 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
+PIP_INSTALL := $(PYTHON) -m pip install -qq --disable-pip-version-check
 
 # The pieces that have to be covered to the last branch, and the tests that do it; a missing
 # file is no gap in the gate, because the coverage then falls.
@@ -12,8 +14,8 @@ COVERED_BY := $(wildcard tests/core tests/simulation tests/storage tests/test_st
 
 .PHONY: demo test check fix bench clean
 
-demo: $(INSTALLED)
-	$(PYTHON) -m demo_site
+demo: $(RUNS)
+	@$(PYTHON) -m demo_site
 
 # Two workers, the size of a small machine; the whole suite must stay below six minutes.
 test: $(INSTALLED)
@@ -48,14 +50,20 @@ clean:
 		.import_linter_cache .mypy_cache .nox .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Runs again only when a list changed, so the second "make" needs no network. A python that
+# Both run again only when a list changed, so the second "make" needs no network. A python that
 # cannot make a venv (a shim without a version, Debian without python3-venv) is passed over.
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(RUNS): requirements.txt
 	@$(PYTHON) -c "" 2>/dev/null || for python in python3.11 python3.12 python3.13 python3.10 python3; do \
 		$$python -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))" 2>/dev/null \
 			&& $$python -m venv --clear $(VENV) && break; \
 	done; \
 	$(PYTHON) -c "" 2>/dev/null || { \
 		echo "Install Python 3.10 or newer with its venv module (Debian: python3-venv)." >&2; exit 1; }
-	$(PYTHON) -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@echo "Installing what the demo runs with into $(VENV), once ..."
+	@$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+$(INSTALLED): $(RUNS) requirements-dev.txt
+	@echo "Installing the tools into $(VENV), once; this can take some minutes ..."
+	@$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -19,6 +19,7 @@ MAX_NODES = 9
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8001
 DEFAULT_NODES = 3
+DEFAULT_DATA_DIR = Path("demo_data")
 
 
 class DemoError(Exception):
@@ -126,7 +127,7 @@ class Cluster:
 def read_request(environ: Mapping[str, str]) -> Request:
     """NODES, PORT, DATA_DIR and FRESH of the environment. Raises DemoError."""
     return Request(
-        data_dir=Path(environ.get("DATA_DIR") or "demo_data").resolve(),
+        data_dir=Path(environ.get("DATA_DIR") or DEFAULT_DATA_DIR).resolve(),
         nodes=_whole_number(environ, "NODES", 1, MAX_NODES),
         port=_whole_number(environ, "PORT", 1, 65535 - MAX_NODES),
         fresh=environ.get("FRESH", "") not in ("", "0"),

@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from . import processes
-from .cluster import Cluster, DemoError, Node
+from .cluster import DEFAULT_DATA_DIR, Cluster, DemoError, Node
 from .processes import RAFT, WEB, Child
 
 LEADER_SECONDS = 60.0
@@ -98,7 +98,7 @@ class Supervisor:
                     del self.children[node.node_id, kind]
                     ended.append(f"{kind} {child.pid} ended {child.ended()}")
             if ended:
-                again = start_command(node.node_id)
+                again = start_command(self.cluster, node.node_id)
                 self.say(f"{node.node_id} | {', '.join(ended)}. Start it again: {again}")
 
     def _show_events(self, node: Node) -> None:
@@ -166,8 +166,12 @@ def _size(node: Node) -> int:
         return 0
 
 
-def start_command(node_id: str) -> str:
-    return f"{sys.executable} -m demo_site start {node_id}"
+def start_command(cluster: Cluster, node_id: str) -> str:
+    """For another terminal, in the same folder."""
+    where = (
+        "" if cluster.data_dir == DEFAULT_DATA_DIR.resolve() else f"DATA_DIR={cluster.data_dir} "
+    )
+    return f"{where}{sys.executable} -m demo_site start {node_id}"
 
 
 def kill_command(node_id: str, children: Mapping[tuple[str, str], Child]) -> str:
@@ -206,6 +210,6 @@ Log in to any admin as admin with password admin (of this demo only); change a s
 Settings, and look at the other pages. Kill the leader, and change another one elsewhere:
   {kill_command(leader_id, children)}
 Start it again:
-  {start_command(leader_id)}
+  {start_command(cluster, leader_id)}
 Logs: {cluster.data_dir}/node-*/log/. Ctrl-C stops everything and keeps the data.
 """

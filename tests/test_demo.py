@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from demo_site import cluster as clusters
 from demo_site.cluster import DemoError, Request
+from demo_site.supervisor import start_command
 
 from .demos import Demo, free_ports, run_demo
 
@@ -106,6 +108,14 @@ def test_start_without_a_running_demo_says_what_to_do(tmp_path):
     clusters.save(clusters.plan(Request(tmp_path)))
     assert "make demo" in run_demo(tmp_path, "start", "b").stderr
     assert "the nodes are a, b, c" in run_demo(tmp_path, "start", "x").stderr
+
+
+def test_start_hint_names_the_data_that_are_not_in_the_usual_place(tmp_path, monkeypatch):
+    elsewhere = clusters.plan(Request(tmp_path))
+    assert start_command(elsewhere, "c").startswith(f"DATA_DIR={tmp_path} ")
+    monkeypatch.chdir(tmp_path)
+    usual = clusters.plan(clusters.read_request({}))
+    assert start_command(usual, "c") == f"{sys.executable} -m demo_site start c"
 
 
 # -- a whole run

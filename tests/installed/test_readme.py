@@ -15,10 +15,18 @@ from .site import HOST, Site, answers, blocks, commands, eventually, free_ports
 
 PYTHON = blocks("Use it", "python")
 CONSOLE = blocks("Use it", "console")
-ALONE, READING, THREE, URLS, APART = PYTHON
+ALONE, READING, THREE, URLS, APART, WRITING = PYTHON
 FIRST_STEPS, DRIVER, FIRST_STEPS_APART = CONSOLE
 
 READ = "from raft_config import config; print(config.MAX_ITEMS)"
+AROUND_WRITING = """
+from datetime import timedelta
+from types import SimpleNamespace
+from django.utils import timezone
+request = SimpleNamespace(user="eva")
+friday = timezone.now() + timedelta(days=1)
+monday = friday + timedelta(days=3)
+"""
 TABLES = """
 from django.db import connections
 for alias in connections:
@@ -52,6 +60,7 @@ def test_each_block_says_where_it_goes() -> None:
         "# settings.py",
         "# urls.py",
         "# settings.py",
+        "# wherever a value is changed",
     ]
 
 
@@ -65,6 +74,8 @@ def test_one_node_is_migrated_checked_written_and_read(site: Site) -> None:
     )
     assert "healthy" in site.manage("raft_status", "--json")
     site.manage("makemigrations", "--check", "--dry-run")
+    site.shell(AROUND_WRITING + WRITING)
+    assert "SITE_NAME" in site.manage("raft_config", "schedule")
 
 
 def test_site_on_a_shared_database_keeps_the_settings_in_a_file_of_its_own(site: Site) -> None:
