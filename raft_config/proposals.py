@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.db import connections
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from .conf import did_you_mean, get_config
 from .exceptions import (
@@ -47,6 +48,7 @@ MIN_ATTEMPT_SECONDS = 0.1
 CERTAINLY_NOT_STORED = (NotLeaderError, UnavailableError, EntryLostError, PeerUnreachableError)
 
 
+@sensitive_variables()
 def propose(
     values: Mapping[str, Any],
     *,

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from .. import permissions
 from ..conf import get_config
@@ -73,8 +74,10 @@ class PageAdmin(ShownAdmin):
             except PageError as error:
                 return self.render(request, "problem", _("Not possible"), problem=error.problem)
 
+        # What was typed may be a secret: a report of an error must not tell it.
+        hidden = sensitive_post_parameters()(sensitive_variables()(guarded))
         # Outermost, where ATOMIC_REQUESTS looks for it.
-        wrapped = transaction.non_atomic_requests(self.admin_site.admin_view(guarded))
+        wrapped = transaction.non_atomic_requests(self.admin_site.admin_view(hidden))
         return path(pattern, wrapped, name=f"{self.opts.app_label}_{self.opts.model_name}_{name}")
 
     def page(self, request: HttpRequest) -> HttpResponseBase:

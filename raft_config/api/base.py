@@ -15,7 +15,9 @@ from typing import Any, ClassVar, Final
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest
 from django.utils.cache import patch_vary_headers
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
@@ -81,6 +83,11 @@ class SettingsView(APIView):
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
+
+    @method_decorator(sensitive_variables())
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """As DRF; but what was sent may be a secret, which a report of an error must not tell."""
+        return super().dispatch(request, *args, **kwargs)
 
     def get_permissions(self) -> list[Any]:
         """Those of the project, and ours."""

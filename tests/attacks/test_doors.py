@@ -115,6 +115,16 @@ def test_api_tells_and_does_nothing_of_another_group(facts, person):
     assert tables() == before
 
 
+def test_who_may_only_look_changes_nothing(facts, person):
+    client = person("view_storedvalue", "view_node")
+    before = tables()
+    for pattern, method in product([*API_PATTERNS, *ADMIN_PATTERNS], UNSAFE):
+        for body, query in _attempts(facts, method):
+            response = ask(client, method, filled(pattern, facts) + query, body)
+            assert response.status_code < 500, (pattern, method, response.content)
+    assert tables() == before
+
+
 def _require_silence(response, asked):
     told = response.content.decode()
     for hidden in (WORD, "example.com", "about mail"):
