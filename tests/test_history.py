@@ -42,10 +42,8 @@ def do(storage):
     def do(*commands, at=None):
         for command in commands:
             index = at or storage.version() + 1
-            count, problem = DatabaseMachine("default").apply(
-                [Entry(index, 1, encode_command(command))]
-            )
-            assert (count, problem) == (1, None)
+            outcome = DatabaseMachine("default").apply([Entry(index, 1, encode_command(command))])
+            assert (outcome.applied, outcome.problem) == (1, None)
             Node.objects.update(commit_index=index, last_applied=index, last_log_index=index)
 
     return do

@@ -43,7 +43,7 @@ def test_newcomer_knows_no_members_and_never_campaigns(node):
 
 def test_newcomer_asks_the_member_it_was_told_with_its_address_and_incarnation(node):
     assert join_cluster()
-    asked = {"node_id": "d", "address": OWN_URL, "incarnation": node.incarnation}
+    asked = {"node_id": "d", "address": OWN_URL, "incarnation": node.incarnation, "promote": True}
     assert node.transport.calls == [("b", URLS["b"], "join", asked)]
 
 
