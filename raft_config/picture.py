@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from . import status
 from .core.configuration import Configuration
-from .exceptions import RaftConfigError
+from .exceptions import PeerUnavailableError, PeerUnreachableError
 from .node import Node, get_node
 from .operations import Facts
 from .operations.survey import describe
@@ -253,18 +253,32 @@ def begin_asking(node: Node) -> dict[str, Future[Answer]]:
 
 
 def collect(futures: Mapping[str, Future[Answer]], seconds: float) -> dict[str, Answer]:
-    """What was answered in that time."""
+    """What was answered in that time, and why nothing was."""
     done, _late = wait(futures.values(), timeout=seconds)
-    silent = Answer(None, _("no answer in %g s.") % seconds)
-    return {each: future.result() if future in done else silent for each, future in futures.items()}
+    return {
+        node_id: _answer_of(future) if future in done else Answer(None, _silence())
+        for node_id, future in futures.items()
+    }
+
+
+def _answer_of(future: Future[Answer]) -> Answer:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, PeerUnreachableError):
+        told = _("nobody listens at its address. Start its web server, or look for a firewall.")
+        return Answer(None, told)
+    return Answer(None, _silence() if isinstance(error, PeerUnavailableError) else str(error))
+
+
+def _silence() -> str:
+    return _("it gives no answer in time. Look at its web server and its log.")
 
 
 def _ask(node: Node, node_id: str, address: str) -> Answer:
+    """On a thread of its own, which knows no language: errors become words in `collect`."""
     sent_at = time.time()
-    try:
-        found: Any = node.transport.call(node_id, address, "describe", {}, PATIENCE_SECONDS)
-    except RaftConfigError as error:
-        return Answer(None, str(error))
+    found: Any = node.transport.call(node_id, address, "describe", {}, PATIENCE_SECONDS)
     facts = Facts(**found)
     middle = (sent_at + time.time()) / 2
     return Answer(facts, "", facts.clock_ms / 1000 - middle)

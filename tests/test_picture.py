@@ -8,7 +8,11 @@ from django.test import override_settings
 from raft_config import picture, status
 from raft_config.admin import drawing
 from raft_config.core.configuration import Configuration, Member
-from raft_config.exceptions import PeerUnavailableError
+from raft_config.exceptions import (
+    PeerRejectedError,
+    PeerUnavailableError,
+    PeerUnreachableError,
+)
 from raft_config.operations import Facts
 from raft_config.picture import Answer, compose, disagreeing
 from raft_config.status import Health, MemberStatus
@@ -157,8 +161,25 @@ def test_picture_is_shown_while_every_peer_is_down(node):
         ("b", False),
         ("c", False),
     ]
-    assert "is down" in found.nodes[1].problem
+    assert found.nodes[1].problem.startswith("it gives no answer in time.")
     assert found.health is Health.NO_QUORUM
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PeerUnreachableError("Errno 111 (Caused by ...)"), "nobody listens at its address. Start"),
+        (PeerUnavailableError("Read timed out (...)"), "it gives no answer in time. Look at"),
+        (PeerRejectedError("Compare SECRETS of both nodes."), "Compare SECRETS of both nodes."),
+    ],
+)
+def test_silence_is_told_in_words_with_what_to_do(node, monkeypatch, error, says):
+    def fail(*_):
+        raise error
+
+    elect(node)
+    monkeypatch.setattr(node.transport, "call", fail)
+    assert picture.look().nodes[1].problem.startswith(says)
 
 
 def test_peer_that_hangs_holds_the_page_up_for_a_second_at_most(node, monkeypatch):
