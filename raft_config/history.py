@@ -22,7 +22,7 @@ from .models import Change as ChangeRow
 from .models import ScheduledChange, StoredValue
 from .state_machine import HISTORY_ENTRIES, Record, Scheduled
 from .storage import stored_version
-from .storage.rows import record_of, scheduled_of
+from .storage.rows import records_of, scheduled_of
 
 Change = Record
 """One setting changed by one entry: index, name, old, new (texts, None: not set), note."""
@@ -161,7 +161,7 @@ def _unavailable(index: int) -> HistoryUnavailableError:
 
 
 def _found(rows: QuerySet[ChangeRow]) -> list[Change]:
-    return [record_of(row) for row in rows]
+    return list(records_of(rows))
 
 
 def _rows() -> QuerySet[ChangeRow]:

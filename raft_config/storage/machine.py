@@ -33,10 +33,12 @@ from ..state_machine import (
 )
 from .checking import check_command
 from .codec import dump_json
-from .rows import record_of, record_row, scheduled_of, scheduled_row
+from .rows import record_row, records_of, scheduled_of, scheduled_row
 
 Commands = Mapping[int, AnyCommand]
 """Commands by the indexes of their entries, in order."""
+
+NO_CONFLICTS = dump_json([])
 
 
 HASHES = 1 << 63
@@ -144,8 +146,7 @@ class DatabaseMachine:
             {planned.schedule_id: planned for planned in self.scheduled()},
         )
         # By index alone: each database has its own idea of the order of names.
-        records = map(record_of, self._history().order_by("index").iterator())
-        return dump_snapshot(state, records)
+        return dump_snapshot(state, records_of(self._history().order_by("index")))
 
     def restore(self, data: bytes) -> int:
         """Replace everything by what a snapshot holds; the hash of its values.
@@ -263,4 +264,4 @@ def _names_in(command: AnyCommand) -> Iterable[str]:
 
 
 def _answer(index: int, conflicts: str) -> Answer:
-    return Answer(index, tuple(json.loads(conflicts)))
+    return Answer(index, () if conflicts == NO_CONFLICTS else tuple(json.loads(conflicts)))

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
+
+from django.db.models import QuerySet
 
 from ..models import Change, Noted, ScheduledChange
 from ..state_machine import Note, Record, Scheduled
 from .codec import dump_json
+
+NOTE_COLUMNS = tuple(each.name for each in fields(Note))
 
 
 def record_row(record: Record) -> Change:
@@ -21,9 +27,11 @@ def record_row(record: Record) -> Change:
     )
 
 
-def record_of(row: Change) -> Record:
-    """A row of the history."""
-    return Record(row.index, row.name, row.old_text, row.new_text, _note_of(row))
+def records_of(rows: QuerySet[Change]) -> Iterator[Record]:
+    """The records in these rows; without an object of the model for each, there may be many."""
+    columns = rows.values_list("index", "name", "old_text", "new_text", *NOTE_COLUMNS)
+    for index, name, old, new, *note in columns:
+        yield Record(index, name, old, new, Note(*note))
 
 
 def scheduled_row(planned: Scheduled) -> ScheduledChange:
@@ -51,14 +59,8 @@ def scheduled_of(row: ScheduledChange) -> Scheduled:
 
 
 def _note_columns(note: Note) -> dict[str, Any]:
-    return {
-        "changed_at": note.changed_at,
-        "user": note.user,
-        "origin": note.origin,
-        "node": note.node,
-        "comment": note.comment,
-    }
+    return {name: getattr(note, name) for name in NOTE_COLUMNS}
 
 
 def _note_of(row: Noted) -> Note:
-    return Note(row.changed_at, row.user, row.origin, row.node, row.comment)
+    return Note(*(getattr(row, name) for name in NOTE_COLUMNS))
