@@ -45,6 +45,8 @@ class Bug:
     seeds: int = 30
     nodes: int = 3
     steps: int = 2000
+    schedules: bool = False
+    """Whether the clients schedule changes."""
     paper_test: str = ""
     """The test that catches it ("module:function"), where the simulator would need too long."""
 
@@ -218,12 +220,14 @@ BUGS = [
         transition._fire,
         "scheduled={planned.schedule_id: None, **changes.scheduled}",
         "scheduled=changes.scheduled",
+        schedules=True,
     ),
     Bug(
         "end of a temporary change undoes a later one",
         transition._still_wanted,
         "== planned.guard",
         "> 0",
+        schedules=True,
     ),
     Bug(
         "what is put back in place of a temporary value stays temporary",
@@ -237,6 +241,7 @@ BUGS = [
         transition._cancel,
         "scheduled={command.schedule_id: None}",
         "scheduled={}",
+        schedules=True,
     ),
     Bug(
         "membership change before the first commit",

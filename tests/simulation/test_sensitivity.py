@@ -18,7 +18,7 @@ def first_failing_seed(bug: Bug) -> int | None:
 
 def fails(bug: Bug, seed: int) -> bool:
     try:
-        run_seed(seed, nodes=bug.nodes, steps=bug.steps)
+        run_seed(seed, nodes=bug.nodes, steps=bug.steps, schedules=bug.schedules)
     except FailedSeedError:
         return True
     return False
