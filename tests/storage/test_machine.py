@@ -186,6 +186,28 @@ def test_command_that_every_database_can_store_passes_and_is_stored(command):
     assert database.snapshot() == memory.snapshot()
 
 
+# -- what waits
+
+
+def test_next_changes_are_told_and_no_more_than_asked_for():
+    storage = storage_of(state_of())
+    planned = [put("X", str(at), apply_at=float(at)) for at in (30, 10, 20)]
+    apply(DatabaseMachine("default"), *(Entry(at, 1, each) for at, each in enumerate(planned, 1)))
+    assert storage.due_times(2) == [(10.0, 2), (20.0, 3)]
+
+
+@pytest.mark.parametrize("later", [{"apply_at": 5.0}, {"expires_at": 5.0}])
+def test_more_is_not_scheduled_than_is_kept_but_everything_else_goes_on(monkeypatch, later):
+    monkeypatch.setattr("raft_config.storage.database.MAX_SCHEDULED", 3)
+    storage = storage_of(state_of())
+    planned = Command("r", {"X": "1"}, **later)
+    apply(DatabaseMachine("default"), Entry(1, 1, encode_command(planned)))
+    storage.require_room([planned, planned])
+    with pytest.raises(InvalidCommandError, match="Cancel some"):
+        storage.require_room([planned, planned, planned])
+    storage.require_room([Command("r", {"X": "1"}), CancelSchedule("s", 1)] * 5)
+
+
 # -- halting
 
 
