@@ -4,13 +4,23 @@ import pytest
 from django.db import connection, transaction
 from django.test import TestCase
 
-from raft_config.core.events import AllowLeadership, Receive, Tick
-from raft_config.core.messages import AppendEntries, Envelope, RequestVote
+from raft_config.core.configuration import Configuration
+from raft_config.core.events import AllowLeadership, Propose, Read, Receive, Remove, Tick
+from raft_config.core.log import Entry, SnapshotMeta
+from raft_config.core.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    Envelope,
+    InstallSnapshot,
+    RequestVote,
+    TimeoutNow,
+)
 from raft_config.core.state import Follower, Leader, Progress
 from raft_config.exceptions import InvariantViolatedError
 from raft_config.models import Node
 from raft_config.storage import DatabaseStorage
 from raft_config.storage import durability as durability_module
+from raft_config.storage.durability import is_likely_durable
 
 from .helpers import AT, IS_SQLITE, at_commit, state_of, storage_of
 
@@ -121,3 +131,30 @@ class WithinATestCase(TestCase):
         storage.perform(Tick(), **AT, likely_durable=False)
         storage.perform(received(VOTE), **AT, likely_durable=False)
         assert storage.load().voted_for == "b"
+
+
+# -- the guess
+
+SNAPSHOT = SnapshotMeta(1, 1, Configuration(), 0, "")
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (Tick(), False),
+        (Read("r"), False),
+        (AllowLeadership(allowed=False), False),
+        (Propose((b"",)), True),
+        (Remove("b"), True),
+        (RequestVote(2, 0, 0), True),
+        (TimeoutNow(2), True),
+        (InstallSnapshot(2, SNAPSHOT, 0, b""), True),
+        (AppendEntries(1, 0, 0, (Entry(1, 1),), 0), True),
+        (AppendEntries(1, 0, 0, (), 0), False),
+        (AppendEntriesResponse(1, success=True, match_index=1, prev_log_index=0), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_flush_is_expected_where_a_promise_will_mostly_rest_on_it(event, expected):
+    is_event = isinstance(event, (Tick, Read, AllowLeadership, Propose, Remove))
+    assert is_likely_durable(event if is_event else received(event)) is expected

@@ -23,7 +23,7 @@ from raft_config.state_machine import (
     Value,
     encode_command,
 )
-from raft_config.storage import check_command, stored_settings
+from raft_config.storage import check_command, stored_settings, stored_version
 from raft_config.storage.machine import DatabaseMachine, hash_of
 
 from .helpers import AT, put, random_command, state_of, storage_of
@@ -256,9 +256,17 @@ def test_halted_node_goes_on_by_itself_once_it_knows_the_command(monkeypatch):
 
     monkeypatch.setattr("raft_config.storage.machine.check_command", newer)
     commit(storage, 3)
-    assert storage.version() == 3
+    assert storage.version() == stored_version("default") == 3
     assert storage.halted_by() == ""
     assert storage.values().keys() == {"X", "Y", "Z"}
+
+
+def test_node_can_be_halted_by_what_is_found_outside_of_its_log():
+    storage = committed([put("X")])
+    storage.halt("Upgrade this node.")
+    assert storage.halted_by() == "Upgrade this node."
+    commit(storage, 1)
+    assert storage.halted_by() == ""
 
 
 def test_halted_node_still_takes_a_snapshot_of_what_it_applied():
