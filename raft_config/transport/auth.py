@@ -210,7 +210,8 @@ class Signer:
 
     def sign_reply(self, caller: Caller, status: int, body: bytes) -> dict[str, str]:
         """Return the headers of the answer to the one request that `caller` stands for."""
-        return self._sign(_REPLY, (str(status), caller.signature), caller.node_id, body)
+        # Its digits: under Python 3.10, str() of an HTTPStatus is its name.
+        return self._sign(_REPLY, (f"{status:d}", caller.signature), caller.node_id, body)
 
     def verify_request(
         self, method: str, path: str, headers: Mapping[str, str], body: Body
@@ -244,7 +245,7 @@ class Signer:
         The reply's date decides nothing: it answers a request that was made a moment ago.
         """
         claims = _read_claims(_REPLY, headers)
-        caller = self._prove(_REPLY, (str(status), request_headers["Signature"]), claims)
+        caller = self._prove(_REPLY, (f"{status:d}", request_headers["Signature"]), claims)
         self._check_addresses(claims, caller)
         expected = request_headers["Raft-Receiver"]
         if claims.sender != expected:
