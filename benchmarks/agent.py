@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 import django
 
@@ -21,7 +22,7 @@ def main() -> None:
         print(json.dumps(answer(json.loads(line))), flush=True)
 
 
-def answer(request: dict[str, object]) -> dict[str, object]:
+def answer(request: dict[str, Any]) -> dict[str, object]:
     """`{"set": value}` changes a setting; `{}` tells what the node knows."""
     from raft_config import config, proposals  # noqa: PLC0415 - needs Django set up
     from raft_config.exceptions import RaftConfigError  # noqa: PLC0415
@@ -31,7 +32,11 @@ def answer(request: dict[str, object]) -> dict[str, object]:
     try:
         if "set" in request:
             seconds = float(str(request.get("timeout", 30)))
-            index = proposals.propose({"SHOP_NAME": request["set"]}, timeout_seconds=seconds).index
+            index = proposals.propose(
+                {"SHOP_NAME": request["set"]},
+                timeout_seconds=seconds,
+                request_id=request.get("request_id"),
+            ).index
         node = get_node()
         state = node.state
     except RaftConfigError as error:

@@ -250,6 +250,7 @@ def handle_operate(node: Node, caller: Caller, body: bytes) -> bytes:
         "node_id": strict.identifier_or_nothing,
         "address": strict.text,
         "promote": strict.boolean,
+        "user": strict.text,
         "only_plan": strict.boolean,
         "force": strict.boolean,
     }

@@ -47,7 +47,7 @@ def restore_backup(node: Node, backup: Backup, *, user: str = "") -> NodeState:
     facts = {"event": "restored", "cluster": backup.cluster_id, "index": backup.index}
     entries = _audit(node, state, facts, comment, user)
     begin_from_backup(node.config.database, state, backup.data, entries)
-    _announce(node, state, comment)
+    _announce(node, state, comment, user)
     return state
 
 
@@ -149,7 +149,7 @@ def recover(node: Node, *, user: str = "") -> NodeState:
         return state, _audit(node, state, facts, comment, user)
 
     state = begin_as_survivor(node.config.database, found_anew)
-    _announce(node, state, f"Recovered: {found.words}")
+    _announce(node, state, f"Recovered: {found.words}", user)
     return state
 
 
@@ -248,8 +248,9 @@ def _audit(
     ]
 
 
-def _announce(node: Node, state: NodeState, text: str) -> None:
+def _announce(node: Node, state: NodeState, text: str, user: str) -> None:
     facts = {"node": node.node_id, "generation": state.configuration.generation}
     logger.critical("Node %s begins a new life of the cluster. %s", node.node_id, text, extra=facts)
     version_file_of(node.config).publish(state.last_applied)
+    node.journal.note("anew", term=state.current_term, detail=text, user=user[:255])
     node.tick()  # alone, it leads at once

@@ -24,6 +24,8 @@ class Operation:
     address: str = ""
     promote: bool = True
     """Of `add`: whether the newcomer becomes a voter as soon as it has caught up."""
+    user: str = ""
+    """Who wants it, for the journal of the node that does it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from .survey import Facts, ask, heard, survey
 
 RETRY_SECONDS = 0.1
 MIN_ATTEMPT_SECONDS = 0.5
+MAX_USER = 255
 
 TRY_AGAIN = (
     NotLeaderError,
@@ -105,6 +106,7 @@ def _attempt(
         "node_id": operation.node_id,
         "address": operation.address,
         "promote": operation.promote,
+        "user": operation.user,
         "only_plan": only_plan,
         "force": force,
     }
@@ -169,7 +171,15 @@ def _carry_out(node: Node, operation: Operation, found: Plan, *, force: bool) ->
     if found.refusal and not (force and found.may_force):
         hint = " It can be forced (--force)." if found.may_force else ""
         raise MembershipError(f"Refused: {found.refusal}{hint}")
-    return _ACTIONS[operation.name](node, operation)
+    index = _ACTIONS[operation.name](node, operation)
+    node.journal.note(
+        operation.name,
+        term=node.state.current_term,
+        subject=operation.node_id,
+        detail=operation.address,
+        user=operation.user[:MAX_USER],
+    )
+    return index
 
 
 def _drive_if_alone(node: Node) -> None:

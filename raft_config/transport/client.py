@@ -181,6 +181,8 @@ class HttpTransport:
         self, receiver_id: str, base_url: str, name: str, body: bytes, timeout_seconds: float
     ) -> tuple[int, bytes]:
         """Status and body of a reply that is proved to be the receiver's."""
+        if not base_url:  # as of a leader that was removed, and has not been replaced yet
+            raise PeerUnreachableError(f"No URL of node {receiver_id} is known; try again later.")
         url = f"{base_url}/rpc/{name}/"
         signed = self._signed(receiver_id, url, body)
         with self._request(url, body, signed, timeout_seconds) as response:

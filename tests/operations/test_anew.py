@@ -223,6 +223,7 @@ def test_recovery_is_refused_where_another_survivor_has_the_longer_log(
         configuration = configuration.with_member(member)
     from raft_config.storage.codec import encode_configuration  # noqa: PLC0415
 
+    written.receive(from_peer(written, append(written.state.current_term + 1)))
     written.storage._row.update({"configuration": encode_configuration(configuration)})
     peers.down = {"c", "d", "e"}
     peers.facts["b"] = {"last_log_index": 999, "last_log_term": written.state.last_log_term}

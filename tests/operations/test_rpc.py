@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from raft_config import views
 from raft_config.exceptions import PeerUnavailableError
+from raft_config.models import Event
 from raft_config.operations import Facts
 from raft_config.transport.auth import Signer
 from raft_config.transport.client import REPLIES
@@ -20,6 +21,7 @@ OPERATION = {
     "node_id": "a",
     "address": "",
     "promote": True,
+    "user": "eve",
     "only_plan": False,
     "force": False,
 }
@@ -44,9 +46,11 @@ def answer(name, body, sender="b"):
     return fields_of(load_json(response.content), REPLIES[name], is_newer=False)
 
 
-def test_member_has_an_operation_done(leader):
+def test_member_has_an_operation_done_and_it_is_noted_who_wanted_it(leader):
     assert answer("operate", OPERATION)["refusal"] == ""
     assert leader.state.snapshot_index > 0
+    noted = Event.objects.filter(user="eve").values_list("kind", "subject")
+    assert list(noted) == [("snapshot", "a")]
 
 
 def test_member_has_an_operation_planned(leader):

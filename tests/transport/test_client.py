@@ -288,6 +288,12 @@ def test_a_name_that_leads_nowhere_means_that_nothing_was_received(transport):
         transport.send(REQUEST, "http://no-such-host.invalid/raft")
 
 
+def test_a_node_whose_url_is_not_known_has_received_nothing(transport):
+    """A leader that was removed is still taken for the leader, until another one is heard."""
+    with pytest.raises(PeerUnreachableError, match="No URL of node b is known"):
+        transport.call("b", "", "propose", {"commands": []}, 1.0)
+
+
 def test_a_peer_that_accepts_no_connection_is_given_up(transport):
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -562,7 +568,6 @@ def test_every_request_has_its_answer():
 @pytest.mark.parametrize(
     "url",
     [
-        "",
         "raft",
         "ftp://127.0.0.1/raft",
         "http://",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ... import operations
 from ...operations import Operation
 from .terminal import Exit, Terminal, json_option, perform
-from .writing import seconds
+from .writing import login_name, seconds
 
 FORCE = "do what is refused, where that costs no safety; the refusal says so"
 
@@ -48,6 +49,7 @@ def operate(
     command: OperatorCommand, terminal: Terminal, options: Namespace, operation: Operation
 ) -> Exit:
     """Show what it will do, ask, do it, and say what was done."""
+    operation = replace(operation, user=login_name())
     force = bool(getattr(options, "force", False))
     found = operations.plan(operation, timeout_seconds=options.timeout)
     if found.refusal and not (force and found.may_force):
