@@ -139,7 +139,7 @@ def _member_status(member: Member, state: NodeState, now: float, timeout: float)
     is_up: bool | None = None
     if is_self:
         match_index, is_up = state.last_log_index, True
-    elif isinstance(state.role, Leader):
+    elif isinstance(state.role, Leader) and member.node_id in state.role.progress:
         progress = state.role.progress[member.node_id]
         match_index = progress.match_index
         last_contact = max(0.0, now - progress.contact_at)
