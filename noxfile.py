@@ -29,7 +29,7 @@ LEFT_OUT = ("core", "simulation", "browser", "e2e", "test_typing.py")
 CHOICE = ("-m", "not e2e", *(f"--ignore=tests/{each}" for each in LEFT_OUT))
 
 TOOLS = (
-    *("build", "django-constance", "gunicorn", "hatchling", "hypothesis", "prometheus-client"),
+    *("build", "django-constance", "gunicorn", "hatchling", "hypothesis"),
     *("pytest", "pytest-django", "pytest-randomly", "pytest-xdist", "uvicorn"),
 )
 """What these tests need beside the package and its extras."""
