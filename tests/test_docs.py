@@ -77,3 +77,20 @@ def test_page_about_the_project_runs_from_top_to_bottom(page: str, tmp_path: Pat
 @pytest.mark.parametrize("page", [*PAGES, *PAGES_ABOUT_THE_PROJECT])
 def test_there_are_snippets_to_run(page: str) -> None:
     assert len(snippets(page)) >= 3
+
+
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name
+)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    targets = LINK.findall(page.read_text())
+    assert [each for each in targets if not (page.parent / each).exists()] == []
+
+
+def test_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = [f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")]
+    assert [page for page in pages if f"({page})" not in readme] == []
