@@ -12,20 +12,16 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from django.urls import get_resolver
 
 from raft_config.core.messages import Rejected, Rejection, RequestVote
 from raft_config.state_machine import Command, encode_command
 from raft_config.transport import wire
+from raft_config.urls import rpc_patterns
 
 from .server import SECRET, THREADS, TIMERS, Peer, Server, append, envelope, heartbeat, path_of
 
 OTHER_SECRET = "another secret, as long as the first one"
-NAMES = sorted(
-    str(each.pattern).split("/")[1]
-    for resolver in get_resolver("raft_config.urls").url_patterns
-    for each in [resolver]
-)
+NAMES = sorted(str(each.pattern).split("/")[1] for each in rpc_patterns)
 VOTE = envelope(RequestVote(term=1000, last_log_index=99, last_log_term=999))
 """It would be granted, and stored."""
 LIMIT = encode_command(Command("of the test", {"LIMIT": '{"type":"int","value":30}'}))
