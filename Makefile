@@ -1,4 +1,4 @@
-# make demo: a small cluster to look at    make test: every test
+# make demo: a small cluster to look at    make test: the tests
 # make check: every gate, changes nothing  make fix: format and repair what ruff can
 # make bench: the measurements             make clean: remove what the tools made
 
@@ -17,9 +17,10 @@ COVERED_BY := $(wildcard tests/core tests/simulation tests/storage tests/test_st
 demo: $(RUNS)
 	@$(PYTHON) -m demo_site
 
-# Two workers, the size of a small machine; the whole suite must stay below six minutes.
+# Two workers, the size of a small machine; it must stay below six minutes. What takes longer, or
+# needs a server or a browser, is run by .ci/run.
 test: $(INSTALLED)
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 2 -m "not long"
 
 # pytest comes last: its closing line, after the coverage report, is the verdict.
 check: $(INSTALLED)

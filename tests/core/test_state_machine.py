@@ -187,6 +187,12 @@ def test_snapshot_of_a_newer_format_is_an_error_that_tells_to_upgrade():
         load_snapshot(b'{"format": 2}')
 
 
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"format": 1}', b'{"format": 1, "answered": 7}'])
+def test_what_is_no_snapshot_is_refused_as_such(data):
+    with pytest.raises(InvalidCommandError, match="no snapshot"):
+        load_snapshot(data)
+
+
 # -- the double in memory
 
 

@@ -17,7 +17,7 @@ from demo_site.processes import RAFT
 from .databases import check_invariants, rows
 from .growing import Cluster, Writer, growing
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 MEMBERS = "select node_id, voter from raft_config_member order by node_id"
 HISTORY = "select new_text from raft_config_change where name = 'SHOP_NAME'"
