@@ -58,6 +58,12 @@ def other_than(*node_ids):
     return next(each for each in "abc" if each not in node_ids)
 
 
+def shown_anew(ada):
+    """The live part of the page, loaded again: what peers say is asked once a second at most."""
+    ada.goto(CLUSTER)
+    return ada.page.locator("#raft-live").inner_text()
+
+
 def reloaded(person, text, seconds=30):
     """Reload until the page says so."""
     deadline = time.monotonic() + seconds
@@ -161,8 +167,7 @@ def test_node_is_drained_and_let_back(whole, operator):
     reloaded(ada, f"Node {leader} is drained")
     act(ada, "undrain", leader)
     ada.press("Let it lead again")
-    ada.goto(CLUSTER)
-    assert f"Node {leader} is drained" not in ada.page.locator("#raft-live").inner_text()
+    wait_for(lambda: f"Node {leader} is drained" not in shown_anew(ada))
 
 
 def test_snapshot_is_taken_on_another_node(whole, operator):
