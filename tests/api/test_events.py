@@ -98,6 +98,7 @@ def test_long_history_is_streamed_without_a_pause(stream, monkeypatch):
 
 
 def test_forgotten_beginning_is_told_and_the_stream_begins_anew(stream, monkeypatch):
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.2)
     change({"MAX_ITEMS": 20})
     monkeypatch.setattr(history, "HISTORY_ENTRIES", 1)
     for n in range(3):

@@ -8,7 +8,7 @@ from benchmarks.nodes import Nodes, running, wait_for
 
 from .databases import check_invariants, rows
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 CONFIGURATION = "select configuration from raft_config_node"
 MEMBERS = "select node_id, voter from raft_config_member order by node_id"

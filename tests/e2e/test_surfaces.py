@@ -13,7 +13,7 @@ import requests
 from benchmarks.nodes import running, wait_for
 from demo_site.processes import ROOT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 def test_api_and_command_line_of_any_node_change_all_nodes() -> None:

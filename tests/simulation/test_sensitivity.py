@@ -24,6 +24,7 @@ def fails(bug: Bug, seed: int) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "bug", [bug for bug in BUGS if not bug.paper_test], ids=lambda bug: bug.name
 )
