@@ -1,6 +1,7 @@
 # make demo: a small cluster to look at    make test: the tests
 # make check: every gate, changes nothing  make fix: format and repair what ruff can
-# make bench: the measurements             make clean: remove what the tools made
+# make bench: the measurements             make docs:  the pages as a site, in build/site
+# make clean: remove what the tools made
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -12,7 +13,7 @@ PIP_INSTALL := $(PYTHON) -m pip install -qq --disable-pip-version-check
 # file is no gap in the gate, because the coverage then falls.
 COVERED_BY := $(wildcard tests/core tests/simulation tests/storage tests/test_state_machine.py)
 
-.PHONY: demo test check fix bench clean
+.PHONY: demo test check fix bench docs clean
 
 demo: $(RUNS)
 	@$(PYTHON) -m demo_site
@@ -35,6 +36,8 @@ check: $(INSTALLED)
 	@echo "== makemigrations: models and migrations agree"
 	@$(PYTHON) manage.py makemigrations --settings tests.settings \
 		--check --dry-run raft_config
+	@echo "== mkdocs: the pages, and their links"
+	@$(PYTHON) -m mkdocs build --quiet --site-dir $(VENV)/site
 	@echo "== pytest: function length; branch coverage of core, state_machine and storage"
 	@$(PYTHON) -m pytest -n 2 --cov=raft_config tests/test_gates.py $(COVERED_BY)
 
@@ -45,6 +48,10 @@ fix: $(INSTALLED)
 bench: $(INSTALLED)
 	@test -d benchmarks || { echo "make bench: there is no benchmarks package yet." >&2; exit 1; }
 	$(PYTHON) -m benchmarks
+
+docs: $(INSTALLED)
+	$(PYTHON) -m mkdocs build --quiet
+	@echo "Open build/site/index.html"
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis \

@@ -1,0 +1,1 @@
+"""What keeps pages and catalogues fresh: run by `make check`, never shipped."""
