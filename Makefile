@@ -1,7 +1,7 @@
 # make demo: a small cluster to look at    make test: the tests
 # make check: every gate, changes nothing  make fix: format and repair what ruff can
 # make bench: the measurements             make docs:  the pages as a site, in build/site
-# make clean: remove what the tools made
+# make clean: remove what the tools made   make faults: half an hour of faults on real nodes
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -13,7 +13,7 @@ PIP_INSTALL := $(PYTHON) -m pip install -qq --disable-pip-version-check
 # file is no gap in the gate, because the coverage then falls.
 COVERED_BY := $(wildcard tests/core tests/simulation tests/storage tests/test_state_machine.py)
 
-.PHONY: demo test check fix bench docs clean
+.PHONY: demo test check fix bench docs faults clean
 
 demo: $(RUNS)
 	@$(PYTHON) -m demo_site
@@ -52,6 +52,10 @@ bench: $(INSTALLED)
 docs: $(INSTALLED)
 	$(PYTHON) -m mkdocs build --quiet
 	@echo "Open build/site/index.html"
+
+# MINUTES=5 for less, OUT=runs.jsonl to keep what came of each run.
+faults: $(INSTALLED)
+	$(PYTHON) -m tests.faults --minutes $(or $(MINUTES),30) $(and $(OUT),--out $(OUT))
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis \

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
-from benchmarks.nodes import MeasuredCluster, Nodes
+from benchmarks.nodes import MeasuredCluster
 
 POSTGRES = "tests.e2e.postgres_settings"
+
+
+class Nodes(Protocol):
+    """Whoever runs a cluster."""
+
+    cluster: MeasuredCluster
+
+
+def on_postgres(cluster: MeasuredCluster) -> bool:
+    """Whether its databases are PostgreSQL's: a settings module of that name says so."""
+    return cluster.settings_module.endswith(".postgres_settings")
 
 
 def postgres(name: str) -> Any:
@@ -20,7 +32,7 @@ def postgres(name: str) -> Any:
 
 def make_databases(cluster: MeasuredCluster) -> None:
     """An empty database for each node, if they are PostgreSQL's; the server is a test's own."""
-    if cluster.settings_module != POSTGRES:
+    if not on_postgres(cluster):
         return
     with closing(postgres("postgres")) as connection:
         for node in cluster.nodes:
@@ -30,7 +42,7 @@ def make_databases(cluster: MeasuredCluster) -> None:
 
 def rows(nodes: Nodes, node_id: str, query: str) -> list[tuple]:
     node = nodes.cluster.node(node_id)
-    if nodes.cluster.settings_module == POSTGRES:
+    if on_postgres(nodes.cluster):
         with closing(postgres(f"raft_e2e_{node.port}")) as connection:
             return connection.execute(query).fetchall()
     path = node.folder / "db.sqlite3"
@@ -50,12 +62,12 @@ STATE = {
 """What a replay of the log determines, by table; not the keys that a database gives by itself."""
 
 
-def check_invariants(nodes: Nodes) -> None:
+def check_invariants(nodes: Nodes, node_ids: Iterable[str]) -> None:
     """One leader per term, equal logs where they overlap, equal tables at equal indexes."""
     logs: dict[int, tuple] = {}
     leaders: dict[int, str] = {}
     found = set()
-    for node_id in nodes.agents:
+    for node_id in node_ids:
         ((term, role, applied, commit, last),) = rows(nodes, node_id, NODE)
         assert applied <= commit <= last
         if role == "leader":

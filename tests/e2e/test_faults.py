@@ -45,7 +45,7 @@ def all_is_well_afterwards(nodes: Nodes) -> Iterator[None]:
     wait_for(lambda: nodes.leader() is not None and nodes.are_level())
     yield
     wait_for(lambda: nodes.leader() is not None and nodes.are_level())
-    check_invariants(nodes)
+    check_invariants(nodes, nodes.agents)
 
 
 def others(nodes: Nodes, node_id: str) -> list[str]:

@@ -40,7 +40,7 @@ def check_all(nodes: Cluster, writer: Writer) -> None:
         kept = {json.loads(text)["value"] for (text,) in rows(nodes, node_id, HISTORY)}
         lost = [each for each in writer.acknowledged if each not in kept]
         assert lost == [], node_id
-    check_invariants(nodes)
+    check_invariants(nodes, nodes.agents)
 
 
 def test_cluster_grows_from_one_node_to_five_and_shrinks_to_three() -> None:

@@ -47,4 +47,4 @@ def test_later_node_becomes_the_fifth_voter_and_a_second_start_changes_nothing()
         for each in (leader, rest[0]):
             nodes.start(each)
         wait_for(lambda: nodes.leader() is not None and nodes.are_level())
-        check_invariants(nodes)
+        check_invariants(nodes, nodes.agents)

@@ -92,4 +92,4 @@ def test_cluster_outlives_its_broker(nodes: Nodes, redis: Redis) -> None:
     nodes.start(leader)
     wait_for(nodes.are_level)
     assert {agent.ask()["value"] for agent in nodes.agents.values()} == {"after an election"}
-    check_invariants(nodes)
+    check_invariants(nodes, nodes.agents)

@@ -1,0 +1,83 @@
+"""`make faults`: every fault in turn, for so many minutes; what came of it, as a table.
+
+python -m tests.faults --minutes 30 --out runs.jsonl
+python -m tests.faults --only "leader alone" --rounds 3
+python -m tests.faults --table runs.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+
+from .catalogue import FAULTS, Fault
+from .cluster import POSTGRES, SQLITE, FaultyCluster, running
+from .run import Run, make_run
+from .table import table
+
+
+def main() -> int:
+    """The exit code: 1 if a run was not passed."""
+    options = _options()
+    if options.table:
+        print(table(options.table))
+        return 0
+    chosen = [FAULTS[name] for name in options.only or FAULTS]
+    kinds = [each for each in _kinds(chosen) if not options.only or each[1]]
+    settings = POSTGRES if options.postgres else SQLITE
+    deadline = time.monotonic() + 60 * options.minutes
+    failed = 0
+    for number in range(options.rounds) if options.rounds else itertools.count():
+        for (nodes, clocks), faults in kinds:
+            if time.monotonic() > deadline:
+                return min(failed, 1)
+            with running(nodes, settings_module=settings, clocks=clocks) as cluster:
+                for each in faults:
+                    failed += _run(cluster, each, number, options.out)
+    return min(failed, 1)
+
+
+def _run(cluster: FaultyCluster, fault: Fault, number: int, out: Path | None) -> bool:
+    run = make_run(cluster, fault)
+    verdict = "ok" if not run.violations else f"FAILED: {run.violations}"
+    print(f"{number} {_line(run)} {verdict}", flush=True)
+    if out:
+        with out.open("a") as file:
+            file.write(json.dumps(run.as_json()) + "\n")
+    return bool(run.violations)
+
+
+def _line(run: Run) -> str:
+    first = run.first_write_seconds
+    shown = "never" if first is None else f"{first:.2f} s"
+    return (
+        f"{run.fault}: {run.ok} ok, {run.failed} failed, {run.unknown} unknown, "
+        f"first write {shown}, {run.proof}."
+    )
+
+
+def _kinds(faults: list[Fault]) -> list[tuple[tuple[int, bool], list[Fault]]]:
+    """The faults by the cluster that they need."""
+    found: dict[tuple[int, bool], list[Fault]] = {}
+    for each in faults:
+        found.setdefault((each.nodes, each.clocks), []).append(each)
+    return list(found.items())
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--rounds", type=int, default=0, help="instead of a time")
+    parser.add_argument("--only", action="append", choices=list(FAULTS))
+    parser.add_argument("--postgres", action="store_true", help="see tests/postgres.sh")
+    parser.add_argument("--out", type=Path, help="append each run to it, as a line of JSON")
+    parser.add_argument("--table", type=Path, help="show what such a file says, and run nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

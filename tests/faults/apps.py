@@ -1,0 +1,18 @@
+"""Plants what the environment names in a node's process, once everything is imported."""
+
+import os
+
+from django.apps import AppConfig
+
+
+class FaultsConfig(AppConfig):
+    """In the settings of the harness alone."""
+
+    name = "tests.faults"
+    label = "raft_config_faults"
+
+    def ready(self) -> None:
+        if name := os.environ.get("MUTANT"):
+            from .mutants import plant  # noqa: PLC0415 - needs the models
+
+            plant(name)

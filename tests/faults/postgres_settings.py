@@ -1,0 +1,17 @@
+"""The same on PostgreSQL: a database for each node, in the server of libpq's variables."""
+
+import os
+
+from demo_site.settings import PORT
+
+from .settings import *  # noqa: F403
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": f"raft_e2e_{PORT}",
+        "HOST": os.environ.get("PGHOST", ""),
+        "USER": os.environ.get("PGUSER", ""),
+        "CONN_MAX_AGE": None,
+    }
+}

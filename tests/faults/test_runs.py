@@ -1,0 +1,33 @@
+"""The fixed part of `make faults`: a few faults on real nodes, each with its whole verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .catalogue import FAULTS
+from .cluster import FaultyCluster, running
+from .run import make_run
+
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[FaultyCluster]:
+    with running(3) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "leader alone",
+        "leader killed",
+        "web workers killed, one after the other",
+        "everything at once",
+    ],
+)
+def test_nothing_is_lost_and_all_agree_after(cluster: FaultyCluster, name: str) -> None:
+    run = make_run(cluster, FAULTS[name])
+    assert not run.violations, run.as_json()
