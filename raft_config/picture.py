@@ -1,8 +1,9 @@
-"""The whole cluster, as the page, the metrics and the health show it.
+"""The whole cluster, as the page and raft_status show it.
 
 What this node's own database tells comes first, and is always there. What only the others know is
 asked of all of them at once, for a second at the most, and once a second by each process however
-many look; whoever does not answer is shown with what this node knows of it.
+many look; whoever does not answer is shown with what this node knows of it. Who is up, and so the
+quorum, is what the leader hears, where it answers: every node then says the same.
 """
 
 from __future__ import annotations
@@ -50,16 +51,13 @@ class Seen:
     offset_seconds: float | None
     lag_seconds: float | None
     """How old what it has applied is; None where nobody knows."""
+    is_up: bool
+    """The leader hears it; where the leader does not answer: it answered this node."""
     disagrees: bool
 
     @property
     def node_id(self) -> str:
         return self.member.node_id
-
-    @property
-    def is_up(self) -> bool:
-        """It answered, or is this node."""
-        return self.facts is not None
 
     @property
     def lag_entries(self) -> int | None:
@@ -102,8 +100,15 @@ def compose(
     leader_id = _leader(here, answers)
     leader = answers.get(leader_id or "", Answer(None)).facts
     last = max(here.commit_index, leader.commit_index if leader else 0)
+    up = _heard(here, leader, answers)
     nodes = tuple(
-        _seen(member, answers.get(member.node_id, Answer(None)), last, member.node_id in differing)
+        _seen(
+            member,
+            answers.get(member.node_id, Answer(None)),
+            last,
+            is_up=member.node_id in up,
+            disagrees=member.node_id in differing,
+        )
         for member in here.members
     )
     health, headline = _quorum(nodes, leader_id, configuration)
@@ -139,7 +144,16 @@ def _leader(here: ClusterStatus, answers: Mapping[str, Answer]) -> str | None:
     return node_id if term >= here.term else here.leader_id
 
 
-def _seen(member: MemberStatus, answer: Answer, last: int, disagrees: bool) -> Seen:  # noqa: FBT001
+def _heard(here: ClusterStatus, leader: Facts | None, answers: Mapping[str, Answer]) -> set[str]:
+    """Who is up by the leader's word, which decides; without it, who answers."""
+    answering = {node_id for node_id, each in answers.items() if each.facts is not None}
+    if leader is None:
+        return answering
+    # What the leader itself has just asked in vain, it has heard an election timeout ago at most.
+    return set(leader.up) & answering if leader.node_id == here.node_id else set(leader.up)
+
+
+def _seen(member: MemberStatus, answer: Answer, last: int, *, is_up: bool, disagrees: bool) -> Seen:
     facts = answer.facts
     applied = facts.last_applied if facts else member.match_index
     lag = None if applied is None else max(0, last - applied)
@@ -150,6 +164,7 @@ def _seen(member: MemberStatus, answer: Answer, last: int, disagrees: bool) -> S
         problem=answer.problem,
         offset_seconds=answer.offset_seconds,
         lag_seconds=0.0 if lag == 0 else silence,
+        is_up=is_up,
         disagrees=disagrees,
     )
 
@@ -198,6 +213,8 @@ def _warnings_of(seen: Seen, own_id: str, *, is_alone: bool) -> list[str]:
     if facts is None:
         return [_("Node %(node)s does not answer: %(problem)s") % names]
     found = []
+    if not seen.is_up:
+        found.append(_("Node %(node)s answers here, but the leader does not hear it.") % names)
     if facts.halted_by and seen.node_id != own_id:
         found.append(_("Node %(node)s has stopped applying changes; look at its page.") % names)
     if not (facts.is_driven or is_alone):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from .core.configuration import Member
 from .core.state import Follower, Leader, NodeState
 from .node import Node, get_node
@@ -159,20 +161,24 @@ def _member_status(member: Member, state: NodeState, now: float, timeout: float)
 
 def _quorum(state: NodeState, members: tuple[MemberStatus, ...]) -> tuple[Health, str]:
     """In words: how many voters are up, and how many more may be lost."""
+    names = {"node": state.node_id, "leader": state.leader_id}
     if state.leader_id is None:
-        return Health.NO_QUORUM, f"Node {state.node_id} knows of no leader: no change can be made."
+        told = _("Node %(node)s knows of no leader: no change can be made.")
+        return Health.NO_QUORUM, told % names
     if not state.is_leader:
-        return Health.HEALTHY, f"Node {state.leader_id} leads; it knows who is up."
+        return Health.HEALTHY, _("Node %(leader)s leads; it knows who is up.") % names
     voters = [member for member in members if member.is_voter]
     up = sum(bool(member.is_up) for member in voters)
     spare = up - state.configuration.majority
-    counted = f"{up} of {len(voters)} voters are up"
+    counted = {"up": up, "voters": len(voters)}
     if spare < 0:
-        return Health.NO_QUORUM, f"{counted}: no change can be made."
+        told = _("%(up)d of %(voters)d voters are up: no change can be made.")
+        return Health.NO_QUORUM, told % counted
     health = Health.HEALTHY if up == len(members) else Health.DEGRADED
     if spare == 0 and len(voters) > 1:
-        return health, f"{counted}: one more loss stops changes."
-    return health, f"{counted}."
+        told = _("%(up)d of %(voters)d voters are up: one more loss stops changes.")
+        return health, told % counted
+    return health, _("%(up)d of %(voters)d voters are up.") % counted
 
 
 def wait_for_leader(timeout_seconds: float) -> str | None:

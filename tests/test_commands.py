@@ -1,13 +1,11 @@
-"""The commands that drive a node and show it: raft_tick, raft_node, raft_status."""
+"""The commands that drive a node: raft_tick, raft_node."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -16,12 +14,11 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from raft_config import status
-from raft_config.management.commands import raft_node, raft_status
+from raft_config.management.commands import raft_node
 from raft_config.node import Node
-from raft_config.status import Health
 from raft_config.tasks import queue_name
 
-from .peers import SECRETS, URLS, Peers, adopt, append, elect, eventually, from_peer, make_node
+from .peers import SECRETS, URLS, Peers, adopt, append, elect, from_peer, make_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,101 +43,6 @@ def node():
     made = adopt(make_node(Peers()))
     yield made
     made.close()
-
-
-def shown(*options):
-    """What raft_status prints, and its exit code."""
-    out = StringIO()
-    try:
-        call_command("raft_status", *options, stdout=out)
-    except SystemExit as end:
-        return out.getvalue(), end.code
-    return out.getvalue(), 0
-
-
-# -- raft_status
-
-
-def test_status_of_a_leader_shows_how_far_each_member_is(node):
-    elect(node)
-    text, code = shown()
-    assert code == 0
-    head, log, *_ = lines = text.splitlines()
-    assert head.startswith("Node a is leader in term 1. 3 of 3 voters are up")
-    last = node.state.last_log_index
-    assert log == f"Log: last {last}, committed {last}, applied {last}, snapshot 0"
-    rows = {line.split()[0]: line.split() for line in lines[3:]}
-    assert rows["*a"][:3] == ["*a", "leader", str(node.state.last_log_index)]
-    assert rows["b"][1:4] == ["voter", str(node.state.last_log_index), "0"]
-    assert rows["b"][-1] == URLS["b"]
-
-
-def test_status_of_a_follower_says_who_leads_and_claims_no_more(node):
-    node.receive(from_peer(node, append(4)))
-    text, code = shown()
-    assert code == 0
-    assert text.startswith("Node a is follower in term 4. Node b leads; it knows who is up.")
-    found = json.loads(shown("--json")[0])
-    assert {each["node_id"]: each["is_up"] for each in found["members"]} == {
-        "a": True,
-        "b": None,
-        "c": None,
-    }
-
-
-def test_status_without_a_leader_exits_with_3(node):
-    text, code = shown()
-    assert code == 3
-    assert "knows of no leader: no change can be made" in text
-
-
-@pytest.mark.parametrize(
-    ("down", "code", "health", "says"),
-    [
-        ({"c"}, 1, Health.DEGRADED, "2 of 3 voters are up: one more loss stops changes."),
-        ({"b", "c"}, 3, Health.NO_QUORUM, "1 of 3 voters are up: no change can be made."),
-    ],
-)
-def test_status_tells_how_many_more_may_be_lost(node, down, code, health, says):
-    elect(node)
-    node.transport.down = down
-
-    def tells():
-        node.clock.skipped += 0.3
-        if len(down) == 1:  # without a majority the leader would step down
-            node.tick()
-        found = status.read()
-        return (found.health, found.quorum) == (health, says)
-
-    eventually(tells)
-    assert shown()[1] == code
-
-
-def test_status_for_scripts_is_one_line_of_json(node):
-    elect(node)
-    text, _ = shown("--json")
-    assert text.count("\n") == 1
-    found = json.loads(text)
-    assert (found["node_id"], found["role"], found["health"]) == ("a", "leader", "healthy")
-
-
-def test_status_says_why_nothing_more_is_applied(node):
-    elect(node)
-    node.storage.halt("Upgrade this node.")
-    assert "Nothing more is applied here: Upgrade this node." in shown()[0]
-
-
-def test_status_is_shown_again_until_ctrl_c(node, monkeypatch):
-    elect(node)
-    left = [1, 1]
-
-    def sleep(_):
-        if not left:
-            raise KeyboardInterrupt
-        left.pop()
-
-    monkeypatch.setattr(raft_status.time, "sleep", sleep)
-    assert shown("--watch", "--json")[0].count("\n") == 3
 
 
 def test_waiting_for_a_leader_ends_when_there_is_one_or_the_time_is_over(node):

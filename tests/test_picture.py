@@ -50,8 +50,9 @@ def composed(here=None, members="abc", leader="a", **answers):
         for each in members
     )
     own = here or replace(status.read(), members=shown, leader_id=leader, term=1)
+    up = tuple(each for each in members if answers.get(each) is not SILENT)
     everyone = {
-        each: said(each, role="leader" if each == leader else "follower") for each in members
+        each: said(each, role="leader", up=up) if each == leader else said(each) for each in members
     }
     configuration = Configuration(tuple(Member(each) for each in members))
     return compose(own, {**everyone, **answers}, configuration)
@@ -98,6 +99,26 @@ def test_what_is_wrong_with_a_node_is_told_with_its_remedy(node, answer, says):
     assert found.health is Health.DEGRADED
     (only,) = found.warnings
     assert only.startswith(says)
+
+
+def test_who_is_up_is_what_the_leader_hears(node):
+    """Or two nodes, each with a broken link of its own, would tell of two quorums."""
+    found = composed(a=said("a"), leader="b", b=said("b", role="leader", up=("a", "b")))
+    assert (found.health, found.headline) == (
+        Health.DEGRADED,
+        "2 of 3 up: one more loss stops writes.",
+    )
+    assert found.warnings == ("Node c answers here, but the leader does not hear it.",)
+
+
+def test_node_that_only_the_leader_hears_is_up_and_warned_of(node):
+    leader = said("b", role="leader", up=("a", "b", "c"))
+    found = composed(a=said("a"), leader="b", b=leader, c=SILENT)
+    assert (found.health, found.headline) == (
+        Health.DEGRADED,
+        "3 of 3 voters up: 1 more may be lost before writes stop.",
+    )
+    assert found.warnings == ("Node c does not answer: no answer",)
 
 
 def test_well_cluster_has_nothing_to_warn_of(node):

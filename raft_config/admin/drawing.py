@@ -107,7 +107,7 @@ def _spot(seen: Seen, place: int, count: int, *, is_leader: bool) -> Spot:
 
 def _kind(seen: Seen, *, is_leader: bool) -> tuple[str, str]:
     if not seen.is_up:
-        return "down", _("no answer")
+        return "down", _("not heard") if seen.facts else _("no answer")
     if is_leader:
         return "leader", _("leader")
     if not seen.member.is_voter:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.functional import Promise
@@ -103,7 +104,7 @@ class OperatingAdmin(PageAdmin):
             return self._perform(request, action, operation)
         try:
             return confirm(operations.plan(operation))
-        except RaftConfigError as error:
+        except (RaftConfigError, DatabaseError) as error:
             return confirm(None, problem_of(error))
 
     def _perform(
@@ -111,7 +112,7 @@ class OperatingAdmin(PageAdmin):
     ) -> HttpResponseBase:
         try:
             done = operations.perform(operation)
-        except RaftConfigError as error:
+        except (RaftConfigError, DatabaseError) as error:
             _audit(request, operation, _("Failed: %s") % error)
             return self._confirm(request, action, operation, None, problem_of(error))
         _audit(request, operation, done.text)
@@ -130,7 +131,7 @@ class OperatingAdmin(PageAdmin):
         return self.render(request, "operate", str(action.title), problem=problem, **context)
 
 
-def problem_of(error: RaftConfigError) -> Problem:
+def problem_of(error: RaftConfigError | DatabaseError) -> Problem:
     """Why it was not, or not certainly, done."""
     if isinstance(error, (MembershipError, InvalidCommandError)):
         return Problem(_("Nothing was changed."), str(error), "", HTTPStatus.CONFLICT)

@@ -82,6 +82,11 @@ Rule = Callable[[View, Operation], Plan]
 def make_plan(view: View, operation: Operation) -> Plan:
     """What this operation will do."""
     rule = PLANS[operation.name]
+    if operation.name == "remove" and operation.node_id in view.configuration.removed:
+        # The answer of the leader that did it may have been lost, above all of one that removed
+        # itself: whoever asks again must not be told that it failed.
+        done = _("Node %(node)s is removed already.") % {"node": operation.node_id}
+        return Plan(done, is_done=True)
     if operation.name in CONCERN_A_MEMBER and operation.node_id not in view.configuration.by_id:
         known = ", ".join(view.configuration.by_id) or "-"
         refusal = _("There is no member %(node)s; the members are %(known)s.")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from ..conf import url_problem
 from ..core.events import (
     AddLearner,
@@ -124,9 +126,10 @@ def _decided_by(node: Node, operation: Operation) -> str | None:
 def check(operation: Operation) -> None:
     """Raise InvalidCommandError for what no plan can be made of."""
     if operation.name not in PLANS:
-        raise InvalidCommandError(f"There is no operation {operation.name!r}.")
+        told = _("There is no operation %(name)r.") % {"name": operation.name}
+        raise InvalidCommandError(told)
     if operation.name in ("add", "set_url") and (problem := url_problem(operation.address)):
-        raise InvalidCommandError(f"The URL {problem}")
+        raise InvalidCommandError(_("The URL %(problem)s") % {"problem": problem})
 
 
 # -- on the node that decides
@@ -157,8 +160,13 @@ def plan_here(node: Node, operation: Operation) -> Plan:
     if not is_decided_here:
         raise NotLeaderError(state.leader_id, state.current_term)
     if operation.name == "drain" and state.drained:
-        return Plan(f"Node {node.node_id} is drained already.", is_done=True)
-    return make_plan(view_of(node, operation), operation)
+        told = _("Node %(node)s is drained already.") % {"node": node.node_id}
+        return Plan(told, is_done=True)
+    found = make_plan(view_of(node, operation), operation)
+    if found.is_done and state.is_leader and state.configuration.index > state.commit_index:
+        # It counts as soon as it is stored, and is taken back if another leader lacks it.
+        raise UnavailableError(_("The last change of the members is not agreed yet; try again."))
+    return found
 
 
 def perform_here(node: Node, operation: Operation, *, force: bool = False) -> Done:
@@ -169,8 +177,9 @@ def perform_here(node: Node, operation: Operation, *, force: bool = False) -> Do
 
 def _carry_out(node: Node, operation: Operation, found: Plan, *, force: bool) -> int:
     if found.refusal and not (force and found.may_force):
-        hint = " It can be forced (--force)." if found.may_force else ""
-        raise MembershipError(f"Refused: {found.refusal}{hint}")
+        told = _("Refused: %(reason)s") % {"reason": found.refusal}
+        hint = _(" It can be forced (--force).") if found.may_force else ""
+        raise MembershipError(told + hint)
     index = _ACTIONS[operation.name](node, operation)
     node.journal.note(
         operation.name,
@@ -229,20 +238,22 @@ def _problem_at(node: Node, operation: Operation) -> str:
     try:
         found = ask(node, operation.node_id, operation.address)
     except PeerError as error:
-        return f"Node {operation.node_id} was not found there: {error}"
+        told = _("Node %(node)s was not found there: %(error)s")
+        return told % {"node": operation.node_id, "error": error}
     if operation.name == "set_url" or found.is_newcomer:
         return ""
-    return (
-        f"Node {operation.node_id} has a log of its own already, which could not be told from "
-        f"this cluster's. Make it a newcomer first: raft_recover --join, on that node."
+    told = _(
+        "Node %(node)s has a log of its own already, which could not be told from this cluster's. "
+        "Make it a newcomer first: raft_recover --join, on that node."
     )
+    return told % {"node": operation.node_id}
 
 
 def _problem_of_own_url(node: Node, address: str) -> str:
     try:
         node.transport.call(node.node_id, address, "ping", {}, node.config.rpc_timeout_seconds)
     except RaftConfigError as error:
-        return f"This node does not answer there: {error}"
+        return _("This node does not answer there: %(error)s") % {"error": error}
     return ""
 
 
@@ -289,9 +300,11 @@ def _snapshot(node: Node, _operation: Operation) -> int:
 
 _ACTIONS: dict[str, Callable[[Node, Operation], int]] = {
     "add": _change(_learner),
-    "promote": _change(lambda _, operation: Promote(operation.node_id)),
-    "remove": _change(lambda _, operation: Remove(operation.node_id)),
-    "set_url": _change(lambda _, operation: ChangeAddress(operation.node_id, operation.address)),
+    "promote": _change(lambda _node, operation: Promote(operation.node_id)),
+    "remove": _change(lambda _node, operation: Remove(operation.node_id)),
+    "set_url": _change(
+        lambda _node, operation: ChangeAddress(operation.node_id, operation.address)
+    ),
     "transfer": _transfer,
     "drain": _drain,
     "undrain": _undrain,

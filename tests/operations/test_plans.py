@@ -56,6 +56,15 @@ def test_learner_without_a_vote_leaves_the_quorum_as_it_is():
 # -- removing
 
 
+def test_removal_that_is_asked_for_again_is_found_done():
+    """Whoever lost the answer, as of a leader that removed itself, is not told that it failed."""
+    seen = view()
+    after = seen.after(seen.configuration.without_member("c"))
+    found = plan("remove", "c", at=after)
+    assert (found.text, found.is_done) == ("Node c is removed already.", True)
+    assert "There is no member d" in plan("remove", "d", at=after).refusal
+
+
 def test_removal_that_would_lose_the_quorum_is_refused_and_cannot_be_forced():
     """Of three, one is down: without one of the other two nothing could be committed."""
     found = plan("remove", "b", up="ab")

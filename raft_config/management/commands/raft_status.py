@@ -1,72 +1,108 @@
-"""`manage.py raft_status`: the cluster as this node sees it, for people and for scripts."""
+"""`manage.py raft_status`: the cluster as it is now, for people and for scripts.
+
+Any node tells the same: who is up is asked of the leader, the rest of each member itself. Whoever
+does not answer is told with what this node knows of it.
+"""
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
-from django.core.management.base import BaseCommand
+from django.utils.translation import gettext as _
 
-from ... import status
-from ...status import ClusterStatus, Health, MemberStatus
+from ... import picture
+from ...picture import Picture, Seen
+from ...status import Health
+from ..cli.operating import OperatorCommand
+from ..cli.terminal import Exit, Terminal
 
-WATCH_SECONDS = 1.0
-EXIT_CODES = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_QUORUM: 3}
+WATCH_SECONDS: Final = 1.0
+ROW: Final = "{:16} {:10} {:>8} {:>6} {:6} {}"
+EXIT_CODES: Final[Mapping[Health, Exit]] = {
+    Health.HEALTHY: Exit.DONE,
+    Health.DEGRADED: Exit.REFUSED,
+    Health.NO_QUORUM: Exit.TRY_AGAIN,
+}
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Exits with 0 when all is well, 1 when degraded, 3 when no change can be made."""
 
-    help = "Show the cluster as this node sees it. Exit code: 0 healthy, 1 degraded, 3 no quorum."
+    help = "Show the cluster, from any node. Exit code: 0 healthy, 1 degraded, 3 no quorum."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="for scripts")
+        super().add_arguments(parser)
         parser.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
 
-    def handle(self, *_: Any, **options: Any) -> None:
+    def run(self, terminal: Terminal, options: Namespace) -> Exit:
         while True:
-            found = status.read()
-            self.stdout.write(as_json(found) if options["json"] else as_text(found))
-            if not options["watch"]:
+            found = picture.look()
+            terminal.answer(as_data(found), as_lines(found))
+            if not options.watch:
                 break
             try:
                 time.sleep(WATCH_SECONDS)
             except KeyboardInterrupt:
                 break
-        if EXIT_CODES[found.health]:
-            sys.exit(EXIT_CODES[found.health])
+        return EXIT_CODES[found.health]
 
 
-def as_json(found: ClusterStatus) -> str:
-    """One line."""
-    return json.dumps({**asdict(found), "health": found.health.value})
+def as_data(found: Picture) -> dict[str, Any]:
+    """What this node knows, with what the others said put in its place."""
+    return {
+        **asdict(found.here),
+        "leader_id": found.leader_id,
+        "health": found.health.value,
+        "quorum": found.headline,
+        "warnings": list(found.warnings),
+        "members": [_member(each, found.leader_id) for each in found.nodes],
+    }
 
 
-def as_text(found: ClusterStatus) -> str:
-    """A few lines and a table."""
-    lines = [
-        f"Node {found.node_id} is {found.role} in term {found.term}. {found.quorum}",
-        (
-            f"Log: last {found.last_log_index}, committed {found.commit_index}, "
-            f"applied {found.last_applied}, snapshot {found.snapshot_index}"
-        ),
-    ]
-    if found.halted_by:
-        lines.append(f"Nothing more is applied here: {found.halted_by}")
-    lines.append(f"{'member':16} {'role':10} {'stored':>8} {'lag':>6} {'heard':>8}  address")
-    lines += [_row(member) for member in found.members]
-    return "\n".join(lines)
+def _member(seen: Seen, leader_id: str | None) -> dict[str, Any]:
+    return {
+        **asdict(seen.member),
+        "is_leader": seen.node_id == leader_id,
+        "is_up": seen.is_up,
+        "answers": seen.facts is not None,
+        "problem": seen.problem,
+        "last_log_index": seen.facts.last_log_index if seen.facts else None,
+        "last_applied": seen.facts.last_applied if seen.facts else None,
+    }
 
 
-def _row(member: MemberStatus) -> str:
-    role = "leader" if member.is_leader else "voter" if member.is_voter else "learner"
-    heard = "" if member.last_contact_seconds is None else f"{member.last_contact_seconds:.1f} s"
-    stored = "" if member.match_index is None else str(member.match_index)
-    lag = "" if member.lag_entries is None else str(member.lag_entries)
-    mark = "*" if member.is_self else " "
-    name = mark + member.node_id
-    return f"{name:16} {role:10} {stored:>8} {lag:>6} {heard:>8}  {member.address}"
+def as_lines(found: Picture) -> list[str]:
+    """A few lines, a table, and what there is to be mended."""
+    here = found.here
+    role = _("Node %(node)s is %(role)s in term %(term)d.") % {
+        "node": here.node_id,
+        "role": here.role,
+        "term": here.term,
+    }
+    log = _(
+        "Log: last %(last)d, committed %(committed)d, applied %(applied)d, snapshot %(snapshot)d"
+    ) % {
+        "last": here.last_log_index,
+        "committed": here.commit_index,
+        "applied": here.last_applied,
+        "snapshot": here.snapshot_index,
+    }
+    heading = _("member"), _("role"), _("stored"), _("behind"), _("state"), _("address")
+    lines = [f"{role} {found.headline}", log, ROW.format(*heading)]
+    lines += [_row(each, found.leader_id) for each in found.nodes]
+    return lines + [f"! {each}" for each in found.warnings]
+
+
+def _row(seen: Seen, leader_id: str | None) -> str:
+    member = seen.member
+    kind = _("voter") if member.is_voter else _("learner")
+    role = _("leader") if seen.node_id == leader_id else kind
+    known = seen.facts.last_log_index if seen.facts else member.match_index
+    name = ("*" if member.is_self else " ") + seen.node_id
+    stored, behind = ("" if each is None else str(each) for each in (known, seen.lag_entries))
+    state = _("up") if seen.is_up else _("down")
+    return ROW.format(name, role, stored, behind, state, member.address)
