@@ -1,7 +1,7 @@
 """The only writer of the node's tables (`raft_config.models`).
 
 `checking` stands before the log, `database` is the door, `transaction` one event on its way through
-it, `durability` what a commit costs; `log`, `machine`, `rows` and `codec` are the tables.
+it, `durability` what a commit costs; `log`, `machine`, `rows`, `table` and `codec` are the tables.
 `sqlite_database` and `RaftRouter` are for a project's settings module, which no model can be
 imported in: so the rest is imported when used.
 """

@@ -5,17 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from django.db.models import Count, Q, QuerySet, Sum, Window
-from django.db.models.functions import Coalesce, Length
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Length
 
 from ..core.log import ENTRY_OVERHEAD_BYTES, Entry, LogView, SnapshotMeta
 from ..models import NODE_ROW, LogEntry, Node, Snapshot, SnapshotChunk
 from .codec import decode_configuration, encode_configuration
+from .table import Row, Table, select
 
 STORED_CHUNK_BYTES = 256 * 1024
 """How much of a snapshot taken here goes into one row."""
 
 Found = TypeVar("Found")
+
+COLUMNS = ("index", "term", "command", "configuration")
+ENTRIES = Table(LogEntry, *COLUMNS)
+_TABLE = ENTRIES.name
+_RANGE = """
+    SELECT "index", "term", "command", "configuration" FROM {table}
+    WHERE "index" >= %s AND "index" < {end} ORDER BY "index"
+"""
+_BEYOND = """
+    COALESCE((SELECT "index" FROM (
+        SELECT "index", SUM(LENGTH("command") + %s) OVER (ORDER BY "index") AS total
+        FROM {table} WHERE "index" >= %s AND "index" < %s
+    ) AS sizes WHERE total > %s AND "index" > %s ORDER BY "index" LIMIT 1), %s)
+"""
+_ONE = _RANGE.format(table=_TABLE, end="%s")
+_BOUNDED = _RANGE.format(table=_TABLE, end=_BEYOND.format(table=_TABLE))
+_TERM = f'SELECT "term" FROM {_TABLE} WHERE "index" = %s'  # noqa: S608 - our own name
 
 
 class DatabaseLog(LogView):
@@ -36,31 +54,26 @@ class DatabaseLog(LogView):
     def term_at(self, index: int) -> int | None:
         """See `LogView`."""
         if self._base is None or index > self._base[0]:
-            terms = self._entries().filter(index=index).values_list("term", flat=True)
-            term = first_of(terms)
-            if term is not None:
-                return term
+            for (term,) in select(self.alias, _TERM, (index,)):
+                return int(term)
         base_index, base_term = self.base
         return base_term if index == base_index else None
 
     def entries(self, start: int, *, max_entries: int, max_bytes: int) -> Sequence[Entry]:
         """See `LogView`. No row beyond the bounds is loaded."""
-        rows = self._entries().filter(index__gte=start, index__lt=start + max_entries)
-        if max_entries > 1:
-            size = Length("command") + ENTRY_OVERHEAD_BYTES
-            total = Window(Sum(size), order_by="index")
-            beyond = rows.annotate(total=total).filter(total__gt=max_bytes).values("index")[:1]
-            rows = rows.filter(Q(index__lt=Coalesce(beyond, start + max_entries)) | Q(index=start))
-        columns = rows.order_by("index").values_list("index", "term", "command", "configuration")
-        found = [_entry(*row) for row in columns]
+        end = start + max_entries
+        if max_entries == 1:
+            rows = select(self.alias, _ONE, (start, end))
+        else:
+            beyond = (ENTRY_OVERHEAD_BYTES, start, end, max_bytes, start, end)
+            rows = select(self.alias, _BOUNDED, (start, *beyond))
+        found = [_entry(*row) for row in rows]
         return found if found and found[0].index == start else ()
 
     def all_entries(self) -> tuple[Entry, ...]:
         """Every entry, whatever is missing between them."""
-        columns = self._entries().order_by("index")
-        return tuple(
-            _entry(*row) for row in columns.values_list("index", "term", "command", "configuration")
-        )
+        rows = self._entries().order_by("index").values_list(*COLUMNS)
+        return tuple(_entry(*row) for row in rows)
 
     def floor_of_term(self, index: int, term: int) -> tuple[int, int]:
         """See `LogView`."""
@@ -102,17 +115,7 @@ class DatabaseLog(LogView):
         """Store entries; those at and after the first one's index go first, if there are any."""
         if replacing:
             self._entries().filter(index__gte=entries[0].index).delete()
-        self._entries().bulk_create(
-            LogEntry(
-                index=entry.index,
-                term=entry.term,
-                command=entry.command,
-                configuration=encode_configuration(entry.configuration)
-                if entry.configuration
-                else "",
-            )
-            for entry in entries
-        )
+        ENTRIES.insert(self.alias, [_row(entry) for entry in entries])
 
     def compact(self, meta: SnapshotMeta, data: bytes, keep_from: int) -> tuple[int, int]:
         """Put a snapshot in place, and forget the entries before `keep_from`; the new base."""
@@ -192,3 +195,8 @@ def _entry(index: int, term: int, command: bytes | memoryview, configuration: st
         bytes(command),
         decode_configuration(configuration) if configuration else None,
     )
+
+
+def _row(entry: Entry) -> Row:
+    configuration = encode_configuration(entry.configuration) if entry.configuration else ""
+    return entry.index, entry.term, entry.command, configuration

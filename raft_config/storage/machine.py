@@ -2,7 +2,7 @@
 
 What a command does is decided by `raft_config.state_machine`, here it is only looked up and stored;
 so the same history gives the same snapshot as in memory, byte for byte. However many commands come
-at once and whatever they touch, the number of statements is the same.
+at once, the number of statements is the same, as long as they name no more than MOST_KEYS.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ from ..state_machine import (
 )
 from .checking import check_command
 from .codec import dump_json
-from .rows import record_row, records_of, scheduled_of, scheduled_row
+from .rows import RECORD_COLUMNS, record_row, records_of, scheduled_of, scheduled_row
+from .table import Table
 
 Commands = Mapping[int, AnyCommand]
 """Commands by the indexes of their entries, in order."""
 
 NO_CONFLICTS = dump_json([])
 
+VALUES = Table(StoredValue, "name", "text", "index")
+ANSWERS = Table(AnsweredRequest, "request_id", "index", "conflicts")
+CHANGES = Table(Change, *RECORD_COLUMNS)
 
 HASHES = 1 << 63
 """So many different hashes: what every database's integers hold."""
@@ -164,10 +168,11 @@ class DatabaseMachine:
 
     def values(self, names: Iterable[str] | None = None) -> dict[str, Value]:
         """The values of these names that are set, or all of them."""
+        rows: Iterable[tuple[str, str, int]]
         if names is not None:
-            found = self._values().in_bulk(sorted(names))
-            return {name: Value(row.text, row.index) for name, row in found.items()}
-        rows = self._values().order_by().values_list("name", "text", "index")
+            rows = VALUES.find(self.alias, names)
+        else:
+            rows = self._values().order_by().values_list("name", "text", "index")
         return {name: Value(text, index) for name, text, index in rows}
 
     def scheduled(self, which: Q | None = None) -> list[Scheduled]:
@@ -192,39 +197,29 @@ class DatabaseMachine:
         return self._answers_of([request_id]).get(request_id)
 
     def _answers_of(self, request_ids: Iterable[str]) -> dict[str, Answer]:
-        found = self._answered().in_bulk(sorted(request_ids))
-        return {each: _answer(row.index, row.conflicts) for each, row in found.items()}
+        rows = ANSWERS.find(self.alias, request_ids)
+        return {request_id: _answer(index, conflicts) for request_id, index, conflicts in rows}
 
     def _store_values(self, values: Mapping[str, Value | None]) -> None:
         unset = [name for name, value in values.items() if value is None]
         if unset:
             self._values().filter(name__in=unset).delete()
-        rows = [
-            StoredValue(name=name, text=value.text, index=value.index)
-            for name, value in values.items()
-            if value is not None
-        ]
-        self._values().bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["name"],
-            update_fields=["text", "index"],
+        VALUES.upsert(
+            self.alias,
+            [
+                (name, value.text, value.index)
+                for name, value in values.items()
+                if value is not None
+            ],
         )
 
     def _store_answers(self, answers: Mapping[str, Answer]) -> None:
-        rows = [
-            AnsweredRequest(
-                request_id=request_id,
-                index=answer.index,
-                conflicts=dump_json(list(answer.conflicts)),
-            )
-            for request_id, answer in answers.items()
-        ]
-        self._answered().bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["request_id"],
-            update_fields=["index", "conflicts"],
+        ANSWERS.upsert(
+            self.alias,
+            [
+                (request_id, answer.index, dump_json(list(answer.conflicts)))
+                for request_id, answer in answers.items()
+            ],
         )
 
     def _store_scheduled(self, scheduled: Mapping[int, Scheduled | None]) -> None:
@@ -234,7 +229,7 @@ class DatabaseMachine:
         self._scheduled().bulk_create(scheduled_row(each) for each in scheduled.values() if each)
 
     def _store_records(self, records: Iterable[Record]) -> None:
-        self._history().bulk_create(map(record_row, records))
+        CHANGES.insert(self.alias, [record_row(each) for each in records])
 
     def _forget(self, index: int) -> None:
         """What no retry can be recognised by any more, and what the history tells no more."""

@@ -12,25 +12,23 @@ from django.db.models import QuerySet
 from ..models import Change, Noted, ScheduledChange
 from ..state_machine import Note, Record, Scheduled
 from .codec import dump_json
+from .table import Row
 
 NOTE_COLUMNS = tuple(each.name for each in fields(Note))
 
 
-def record_row(record: Record) -> Change:
-    """A change in the history as a row, not saved yet."""
-    return Change(
-        index=record.index,
-        name=record.name,
-        old_text=record.old,
-        new_text=record.new,
-        **_note_columns(record.note),
-    )
+RECORD_COLUMNS = ("index", "name", "old_text", "new_text", *NOTE_COLUMNS)
+
+
+def record_row(record: Record) -> Row:
+    """A change in the history, as RECORD_COLUMNS say."""
+    note = (getattr(record.note, name) for name in NOTE_COLUMNS)
+    return record.index, record.name, record.old, record.new, *note
 
 
 def records_of(rows: QuerySet[Change]) -> Iterator[Record]:
     """The records in these rows; without an object of the model for each, there may be many."""
-    columns = rows.values_list("index", "name", "old_text", "new_text", *NOTE_COLUMNS)
-    for index, name, old, new, *note in columns:
+    for index, name, old, new, *note in rows.values_list(*RECORD_COLUMNS):
         yield Record(index, name, old, new, Note(*note))
 
 

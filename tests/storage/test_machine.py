@@ -25,6 +25,7 @@ from raft_config.state_machine import (
 )
 from raft_config.storage import check_command, stored_settings, stored_version
 from raft_config.storage.machine import DatabaseMachine, hash_of
+from raft_config.storage.table import MOST_KEYS
 
 from .helpers import AT, put, random_command, state_of, storage_of
 
@@ -309,3 +310,12 @@ def test_hash_tells_values_names_and_indexes_apart():
         )
     ]
     assert len(set(told)) == len(told)
+
+
+def test_a_command_may_name_more_settings_than_one_statement_asks_for():
+    machine = DatabaseMachine("default")
+    names = [f"N{number}" for number in range(MOST_KEYS + 1)]
+    for index in (1, 2):  # the second one finds what the first has stored
+        apply(machine, entry(index, request_id=f"r{index}", values=dict.fromkeys(names, "1")))
+    assert machine.values(names) == dict.fromkeys(names, Value("1", 2))
+    assert Change.objects.filter(index=2, old_text="1").count() == len(names)
