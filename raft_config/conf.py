@@ -61,12 +61,38 @@ class PeersProvider(Protocol):
     def __call__(self) -> Mapping[str, str]: ...
 
 
+ETCD: Final = "etcd"
+"""The engine, and the id of the one member that leads and votes where it is used."""
+
+ENGINES: Final[Mapping[str, str]] = {
+    "raft": "raft_config.node.raft_node",
+    ETCD: "raft_config.etcd.node.etcd_node",
+}
+"""What makes this process's node, by its dotted path: no engine is loaded but the one in use."""
+
 FieldSpec = tuple[Any, Mapping[str, Any]]
 """A form field's class or dotted path, and its options."""
 
 
 def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EtcdOptions:
+    """How an etcd cluster is reached, and under which keys it keeps the log."""
+
+    endpoints: tuple[str, ...] = ()
+    """Base URLs of its members; the first that answers is asked."""
+    prefix: str = ""
+    """Of every key; by default made of the cluster's id."""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca: str = ""
+    """The certificates to trust, in a file; by default those that `requests` trusts."""
+    cert: str = ""
+    key: str = ""
+    """This client's own certificate and its key, in files."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,6 +136,10 @@ class RaftConfig:
     """How many clients may wait for changes in one process; more are told to come back."""
     state_machines: Mapping[str, str] = field(default_factory=_nothing)
     """Command prefix -> dotted path. Only read so far."""
+    engine: str = "raft"
+    """A key of `ENGINES`: who keeps the log that the nodes apply."""
+    etcd: EtcdOptions = field(default_factory=EtcdOptions)
+    """Where an etcd cluster is found; needed with that engine, and to move to it."""
 
 
 _TIMING_KEYS: Final = {each.name.upper(): each.name for each in fields(RaftSettings)}
@@ -194,15 +224,6 @@ def _build(values: _Values) -> tuple[RaftConfig, list[ConfigurationError]]:
     cluster_id = values.take("CLUSTER_ID", _id, "raft-config")
     database = values.take("DATABASE", _database, "default")
     peers = values.take("PEERS", _peers, _nothing())
-    seconds = {
-        key.lower(): values.take(key, _seconds, default)
-        for key, default in {
-            "TICK_INTERVAL_SECONDS": RaftConfig.tick_interval_seconds,
-            "RPC_TIMEOUT_SECONDS": timing.election_timeout_seconds,
-            "WRITE_TIMEOUT_SECONDS": RaftConfig.write_timeout_seconds,
-            "MAX_CLOCK_SKEW_SECONDS": RaftConfig.max_clock_skew_seconds,
-        }.items()
-    }
     config = RaftConfig(
         node_id=node_id,
         cluster_id=cluster_id,
@@ -218,14 +239,16 @@ def _build(values: _Values) -> tuple[RaftConfig, list[ConfigurationError]]:
         encryption_keys=values.take("ENCRYPTION_KEYS", _secrets, ()),
         clean=values.take("CLEAN", _callable, None),
         timing=timing,
-        version_file=values.take("VERSION_FILE", _path, "")
-        or _derived_version_file(cluster_id, node_id, database),
+        version_file=_take_version_file(values, cluster_id, node_id, database),
         watch_max_waiters=values.take("WATCH_MAX_WAITERS", _count, RaftConfig.watch_max_waiters),
         state_machines=values.take("STATE_MACHINES", _state_machines, _nothing()),
-        **seconds,
+        engine=values.take("ENGINE", _engine, "raft"),
+        etcd=_take_etcd(values, cluster_id),
+        **_take_seconds(values, timing),
     )
     if not values.errors:  # or the same fault would be told twice
         _check_together(values, config)
+        _check_engine(values, config)
     return config, values.errors
 
 
@@ -246,6 +269,15 @@ def _check_together(values: _Values, config: RaftConfig) -> None:
         values.refuse("JOIN", "is this node's own URL: write the URL of a member instead.")
 
 
+def _check_engine(values: _Values, config: RaftConfig) -> None:
+    if ETCD in (config.node_id, *config.peers):
+        values.refuse("NODE_ID", f"must not be {ETCD!r}: that is how the nodes call an etcd.")
+    if config.engine == ETCD and not config.etcd.endpoints:
+        values.refuse("ETCD", f"is needed with this ENGINE. {_ETCD_EXAMPLE}")
+    if config.engine == ETCD and config.join:
+        values.refuse("JOIN", "is for the engine raft; with etcd a new node needs ETCD alone.")
+
+
 def _take_timing(values: _Values) -> RaftSettings:
     given: dict[str, Any] = {
         name: values.given[key] for key, name in _TIMING_KEYS.items() if key in values.given
@@ -259,6 +291,32 @@ def _take_timing(values: _Values) -> RaftSettings:
             problem = re.sub(rf"\b{name}\b", key, problem)
         values.refuse(error.setting.upper(), f"{problem}.")
         return RaftSettings()
+
+
+_ETCD_EXAMPLE: Final = "Write {'ENDPOINTS': ['https://10.0.0.1:2379', ...]}."
+
+
+def _take_seconds(values: _Values, timing: RaftSettings) -> dict[str, float]:
+    return {
+        key.lower(): values.take(key, _seconds, default)
+        for key, default in {
+            "TICK_INTERVAL_SECONDS": RaftConfig.tick_interval_seconds,
+            "RPC_TIMEOUT_SECONDS": timing.election_timeout_seconds,
+            "WRITE_TIMEOUT_SECONDS": RaftConfig.write_timeout_seconds,
+            "MAX_CLOCK_SKEW_SECONDS": RaftConfig.max_clock_skew_seconds,
+        }.items()
+    }
+
+
+def _take_etcd(values: _Values, cluster_id: str) -> EtcdOptions:
+    nothing: dict[str, Any] = {}
+    found = values.take("ETCD", _etcd, nothing)
+    return EtcdOptions(**{"prefix": f"/raft_config/{cluster_id}", **found})
+
+
+def _take_version_file(values: _Values, cluster_id: str, node_id: str, database: str) -> str:
+    given = values.take("VERSION_FILE", _path, "")
+    return given or _derived_version_file(cluster_id, node_id, database)
 
 
 # -- one function for each kind of value: the value, or _WrongError with "must be ..."
@@ -464,6 +522,40 @@ def _state_machines(value: object) -> Mapping[str, str]:
     raise _WrongError(
         f"must be a dict of prefix -> dotted path ('shop.raft.Orders'), not {_cut(value)}."
     )
+
+
+def _engine(value: object) -> str:
+    if isinstance(value, str) and value in ENGINES:
+        return value
+    raise _WrongError(f"must be one of {', '.join(map(repr, ENGINES))}, not {_cut(value)}.")
+
+
+def _etcd(value: object) -> dict[str, Any]:
+    """What is given, by the names of `EtcdOptions`."""
+    if not isinstance(value, Mapping):
+        raise _WrongError(f"must be a dict. {_ETCD_EXAMPLE}")
+    known = {each.name.upper(): each.name for each in fields(EtcdOptions)}
+    for key in value:
+        if key not in known:
+            raise _WrongError(f"has a wrong key {key!r}. {did_you_mean(str(key), tuple(known))}")
+    found = {known[key]: given for key, given in value.items()}
+    endpoints = found.pop("endpoints", ())
+    if isinstance(endpoints, str) or not isinstance(endpoints, Iterable) or not endpoints:
+        raise _WrongError(f"must name at least one of ENDPOINTS, in a list. {_ETCD_EXAMPLE}")
+    _check_etcd_texts(found)
+    return {**found, "endpoints": tuple(_base_url(each) for each in endpoints)}
+
+
+def _check_etcd_texts(found: dict[str, Any]) -> None:
+    for name, given in found.items():
+        if not isinstance(given, str):  # not shown: it may be a password
+            raise _WrongError(f"must have a string as {name.upper()}, not {type(given).__name__}.")
+    for one, other in (("user", "password"), ("cert", "key")):
+        if bool(found.get(one)) != bool(found.get(other)):
+            raise _WrongError(f"must have {one.upper()} and {other.upper()}, or neither.")
+    prefix = found.get("prefix", "-")
+    if not prefix.strip("/") or prefix.endswith("/"):
+        raise _WrongError("must have a PREFIX of its own like '/raft_config/shop'.")
 
 
 def _derived_version_file(cluster_id: str, node_id: str, database: str) -> str:

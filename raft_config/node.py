@@ -20,9 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from django.db import connections
+from django.utils.module_loading import import_string
 
 from . import measures, signals
-from .conf import RaftConfig, get_config
+from .conf import ENGINES, RaftConfig, get_config
 from .core.commit import Outcome, outcome_of
 from .core.configuration import Configuration, Member, initial_configuration
 from .core.effects import (
@@ -199,7 +200,11 @@ class Node:
             self._write_journal()
             wait = max(0.0, min(due_in, end - self.monotonic(), longest_sleep))
             self.journal.driven(self.monotonic(), wait)
-            time.sleep(wait)
+            self.rest(wait)
+
+    def rest(self, seconds: float) -> None:
+        """Between two ticks of the driver."""
+        time.sleep(seconds)
 
     def _write_journal(self) -> None:
         for peer, reason in self.courier.refusals():
@@ -483,5 +488,10 @@ def get_node() -> Node:
     with _lock:
         if key not in _nodes:
             _nodes.clear()
-            _nodes[key] = Node(config, transport_for(config))
+            _nodes[key] = import_string(ENGINES[config.engine])(config)
         return _nodes[key]
+
+
+def raft_node(config: RaftConfig) -> Node:
+    """The node of the engine "raft"."""
+    return Node(config, transport_for(config))

@@ -8,7 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from raft_config import tasks
 from raft_config.checks import live, queues
-from raft_config.core.configuration import Configuration
+from raft_config.core.configuration import Configuration, Member
 from raft_config.core.state import new_node
 from raft_config.models import Node
 from raft_config.schema import Setting, encryption
@@ -19,6 +19,7 @@ SECRET = "a secret of the tests, and long enough"
 THREE = {name: f"https://{name}.example/raft" for name in "abc"}
 CLUSTER = {"NODE_ID": "a", "PEERS": THREE, "SECRETS": [SECRET], "DATABASE": "node"}
 ALONE = {"DATABASE": "node"}
+ETCD = {"ENDPOINTS": ["https://etcd.example:2379"]}
 
 
 class NodeRouter(RaftRouter):
@@ -126,6 +127,11 @@ def test_the_database_is_asked_only_when_it_may_be(ids, database, monkeypatch):
         ({"JOIN": THREE["b"], "PEERS": {}}, ["E004"]),
         ({"SETTINGS": {"A": 5}}, ["E005"]),
         ({"SECRETS": ["short"], "NODE_ID": "", "JION": 1}, ["E001", "E002", "E004"]),
+        ({"ENGINE": "zookeeper"}, ["E028"]),
+        ({"ENGINE": "etcd"}, ["E028"]),
+        ({"ETCD": {"ENDPOINTS": []}}, ["E028"]),
+        ({"ENGINE": "etcd", "ETCD": ETCD}, []),
+        ({"ENGINE": "etcd", "ETCD": ETCD, "JOIN": THREE["b"]}, ["E004"]),
     ],
 )
 def test_each_fault_of_raft_config_has_an_id(ids, changes, found):
@@ -398,6 +404,26 @@ def test_tables_of_another_node_are_refused(settings):
     assert found() == []
     Node.objects.update(node_id="b")
     assert found() == ["raft_config.E018"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("voters", "engine", "found"),
+    [
+        ("a", "raft", []),
+        ("a", "etcd", ["E029"]),
+        (["etcd"], "etcd", []),
+        (["etcd"], "raft", ["E029"]),
+        ("", "etcd", []),
+    ],
+)
+def test_tables_of_another_engine_are_refused(settings, voters, engine, found):
+    settings.DATABASE_ROUTERS = []
+    members = Configuration(tuple(map(Member, voters)))
+    Node.objects.create(**encode_state(new_node("a", members)))
+    settings.RAFT_CONFIG = {"NODE_ID": "a", "ENGINE": engine, "ETCD": ETCD}
+    told = live.check_tables_are_of_the_engine(databases=["default"])
+    assert [each.id.removeprefix("raft_config.") for each in told] == found
 
 
 def test_before_the_first_migrate_there_is_nothing_to_share(ids, django_db_blocker):

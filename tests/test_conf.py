@@ -380,3 +380,41 @@ def test_problems_is_empty_when_nothing_is_wrong(settings):
 
 def test_a_config_can_be_built_by_hand_for_tests():
     assert RaftConfig(node_id="x").timing == RaftSettings()
+
+
+# -- another engine
+
+
+def test_etcd_is_reached_as_written():
+    given = {"ENDPOINTS": ["https://10.0.0.1:2379/"], "PREFIX": "/shop", "CA": "/etc/ca.pem"}
+    config = config_of(ENGINE="etcd", ETCD=given)
+    assert (config.engine, config.etcd.endpoints) == ("etcd", ("https://10.0.0.1:2379",))
+    assert (config.etcd.prefix, config.etcd.ca, config.etcd.user) == ("/shop", "/etc/ca.pem", "")
+
+
+def test_keys_in_etcd_begin_with_the_clusters_id():
+    etcd = {"ENDPOINTS": ["https://10.0.0.1:2379"]}
+    assert config_of(CLUSTER_ID="shop", ETCD=etcd).etcd.prefix == "/raft_config/shop"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"ENDPOINT": "x"}, "Did you mean 'ENDPOINTS'"),
+        ({"ENDPOINTS": "https://10.0.0.1:2379"}, "in a list"),
+        ({"ENDPOINTS": ["10.0.0.1:2379"]}, "must be an address"),
+        ({"USER": "kim"}, "USER and PASSWORD, or neither"),
+        ({"CERT": "/etc/cert.pem"}, "CERT and KEY, or neither"),
+        ({"PREFIX": "/"}, "a PREFIX of its own"),
+        ({"PREFIX": "/shop/"}, "a PREFIX of its own"),
+        ({"USER": "kim", "PASSWORD": 4711}, "a string as PASSWORD, not int"),
+    ],
+)
+def test_wrong_options_of_etcd_are_refused(changes, told):
+    found = refusal(ETCD={"ENDPOINTS": ["https://10.0.0.1:2379"], **changes})
+    assert told in found
+    assert "4711" not in found
+
+
+def test_no_node_may_be_called_as_the_nodes_call_an_etcd():
+    assert "'etcd'" in refusal(NODE_ID="etcd")

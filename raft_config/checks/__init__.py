@@ -6,6 +6,7 @@ alone, which has no votes to lose. Ids are never used for another problem.
     configuration   E001 RAFT_CONFIG   E002 its secrets   E003 its timeouts   E004 its members
                     E019 its ENCRYPTION_KEYS  W020 timeouts out of proportion
                     W021 http beyond loopback  W022 URL is not what PEERS says
+                    E028 ENGINE or ETCD
     declarations    E005 a declared setting  E019 a secret without a key
                     E024 an environment variable  E025 on_change  E026 CLEAN
                     W027 FIELDSETS that leave one out
@@ -13,7 +14,7 @@ alone, which has no votes to lose. Ids are never used for another problem.
                     E/W010 in memory   E/W013 synchronous_commit off   E015 router
                     E016 not migrated there   E017 a mirror of another alias
     live            E/W011 not WAL   E/W012 not FULL   E/W013 synchronous_commit off
-                    E/W014 fsync off   E018 another node's tables
+                    E/W014 fsync off   E018 another node's tables   E029 another engine's
     celery          W023 a queue that is not this node's own
 
 The live ones ask the database: `manage.py check --database default`, or `migrate`.

@@ -16,6 +16,7 @@ from .base import TAG, valid_config
 
 _KEY: Final = re.compile(r'RAFT_CONFIG\["(\w+)"\]')
 _MEMBERS: Final = frozenset({"NODE_ID", "CLUSTER_ID", "PEERS", "JOIN", "URL"})
+_ENGINE: Final = frozenset({"ENGINE", "ETCD"})
 
 
 def _key_of(error: ConfigurationError) -> str:
@@ -41,7 +42,8 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
     """E001: whatever is wrong with RAFT_CONFIG and has no id of its own."""
 
     def concerns(key: str) -> bool:
-        return key not in {"SECRETS", "ENCRYPTION_KEYS", *_MEMBERS} and not _is_timing(key)
+        told_elsewhere = {"SECRETS", "ENCRYPTION_KEYS", *_MEMBERS, *_ENGINE}
+        return key not in told_elsewhere and not _is_timing(key)
 
     return _told(1, "Correct the setting; the message says how.", concerns)
 
@@ -84,6 +86,16 @@ def check_encryption_keys(**_: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
+def check_engine_options(**_: Any) -> list[CheckMessage]:
+    """E028: another engine, and no way to reach it."""
+    hint = (
+        "ENGINE is 'raft', or 'etcd' with ETCD: {'ENDPOINTS': ['https://10.0.0.1:2379', ...]}; "
+        "PREFIX, USER, PASSWORD, CA, CERT and KEY may be left out."
+    )
+    return _told(28, hint, lambda key: key in _ENGINE)
+
+
+@register(TAG)
 def check_proportions(**_: Any) -> list[CheckMessage]:
     """W020: waits that work, but end before, or long after, what they wait for."""
     config = valid_config()
@@ -119,14 +131,14 @@ def check_transport_is_private(**_: Any) -> list[CheckMessage]:
     config = valid_config()
     if config is None:
         return []
-    urls = {config.join, config.url, *config.peers.values()} - {""}
+    urls = {config.join, config.url, *config.peers.values(), *config.etcd.endpoints} - {""}
     open_urls = sorted(url for url in urls if url.startswith("http:") and not _is_loopback(url))
     if not open_urls:
         return []
     return [
         Warning(
             f"Settings travel unencrypted to {', '.join(open_urls)}.",
-            hint="Signatures authenticate messages but do not hide them: use https. If the network "
+            hint="Signatures, or a login, do not hide what is sent: use https. If the network "
             "is private (a VPN, a service mesh), silence this with SILENCED_SYSTEM_CHECKS.",
             id="raft_config.W021",
         )

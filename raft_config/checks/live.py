@@ -8,8 +8,9 @@ from typing import Any, Final
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..conf import RaftConfig
+from ..conf import ETCD, RaftConfig, name_of
 from ..models import Node
+from ..storage.codec import decode_configuration
 from .base import TAG, connection_of, entry_name, grave, valid_config
 from .database import is_in_memory, synchronous_commit_is_off
 
@@ -108,15 +109,8 @@ def check_tables_are_our_own(
     databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
     """E018: two nodes on one row share one vote, and count it twice."""
-    config = valid_config()
-    if config is None or config.database not in (databases or ()):
-        return []
-    connection = connection_of(config)
-    # Before the first `migrate` there is nothing to share.
-    if Node._meta.db_table not in connection.introspection.table_names():  # noqa: SLF001 -- Django's API
-        return []
-    owner = Node.objects.using(config.database).values_list("node_id", flat=True).first()
-    if owner in (None, config.node_id):
+    config, owner = _owner(databases, "node_id")
+    if config is None or owner in (None, config.node_id):
         return []
     return [
         Error(
@@ -128,3 +122,38 @@ def check_tables_are_our_own(
             id="raft_config.E018",
         )
     ]
+
+
+@register(Tags.database, TAG)
+def check_tables_are_of_the_engine(
+    databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """E029: what one engine has agreed on is not what the other would go on with."""
+    config, members = _owner(databases, "configuration")
+    if config is None or members is None:
+        return []
+    voters = decode_configuration(members).voters
+    followed = ETCD if voters == {ETCD} else "raft"
+    if not voters or followed == config.engine:
+        return []
+    return [
+        Error(
+            f"The tables in {entry_name(config)} follow the engine {followed!r}, and "
+            f"{name_of('ENGINE')} is {config.engine!r}.",
+            hint=f"Move what they hold: manage.py raft_config move --to {config.engine}. "
+            f"Until then, leave the ENGINE {followed!r}.",
+            id="raft_config.E029",
+        )
+    ]
+
+
+def _owner(databases: Sequence[str] | None, column: str) -> tuple[RaftConfig | None, Any]:
+    """What the node's row says, if its database may be asked; before the first start, nothing."""
+    config = valid_config()
+    if config is None or config.database not in (databases or ()):
+        return None, None
+    names = connection_of(config).introspection.table_names()
+    if Node._meta.db_table not in names:  # noqa: SLF001 -- Django's API
+        return config, None
+    rows = Node.objects.using(config.database).values_list(column, flat=True)
+    return config, rows.first()
