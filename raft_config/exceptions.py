@@ -41,8 +41,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
+def noop(text: str) -> str:
+    """Mark a sentence for the translators; it is translated where it is shown (`language.told`)."""
+    return text
+
+
 class RaftConfigError(Exception):
-    """The root: catching it catches everything this package raises on purpose."""
+    """The root: catching it catches everything this package raises on purpose.
+
+    In itself it speaks English, for logs and for other nodes. The sentence and the facts of which
+    it was made are kept, so that whoever shows it to a person can say it in their language.
+    """
+
+    def __init__(self, sentence: str = "", **facts: object) -> None:
+        super().__init__(sentence % facts if facts else sentence)
+        self.sentence = sentence
+        self.facts = facts
 
 
 class InvariantViolatedError(RaftConfigError):
@@ -53,7 +67,7 @@ class ConfigurationError(RaftConfigError):
     """A setting has a value that cannot work."""
 
     def __init__(self, setting: str, problem: str) -> None:
-        super().__init__(f"{setting} {problem}")
+        super().__init__("%(setting)s %(problem)s", setting=setting, problem=problem)
         self.setting = setting
 
 
@@ -66,8 +80,11 @@ class UnknownCommandError(StateMachineError):
 
     def __init__(self, kind: object) -> None:
         super().__init__(
-            f"Command kind {kind!r} is unknown to this release. "
-            "Upgrade this node; it applies nothing more until then."
+            noop(
+                "Command kind %(kind)r is unknown to this release. Upgrade this node; it applies "
+                "nothing more until then."
+            ),
+            kind=kind,
         )
         self.kind = kind
 
@@ -88,7 +105,7 @@ class InvalidImportError(CommandError):
         told = "; ".join(
             f"{name}: {problem}" if name else problem for name, problem in problems.items()
         )
-        super().__init__(f"Nothing was imported: {told.rstrip('.')}.")
+        super().__init__(noop("Nothing was imported: %(problems)s."), problems=told.rstrip("."))
         self.problems = dict(problems)
 
 
@@ -101,8 +118,12 @@ class UnsupportedCommandError(CommandError):
 
     def __init__(self, needed: int, agreed: int) -> None:
         super().__init__(
-            f"This command needs protocol version {needed}, but the members agree on {agreed}. "
-            "Upgrade every member first."
+            noop(
+                "This command needs protocol version %(needed)d, but the members agree on "
+                "%(agreed)d. Upgrade every member first."
+            ),
+            needed=needed,
+            agreed=agreed,
         )
         self.needed = needed
         self.agreed = agreed
@@ -116,11 +137,9 @@ class NotLeaderError(ProposalError):
     """This node does not lead; nothing was stored."""
 
     def __init__(self, leader_id: str | None, term: int) -> None:
-        super().__init__(
-            f"Node {leader_id} leads term {term}; send the change there."
-            if leader_id
-            else f"No leader is known in term {term}; try again in a moment."
-        )
+        known = noop("Node %(leader)s leads term %(term)d; send the change there.")
+        unknown = noop("No leader is known in term %(term)d; try again in a moment.")
+        super().__init__(known if leader_id else unknown, leader=leader_id, term=term)
         self.leader_id = leader_id
         self.term = term
 
@@ -134,8 +153,11 @@ class ConflictError(ProposalError):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(
-            f"Somebody else has changed {', '.join(names)} meanwhile; nothing was changed. "
-            "Look at the present value, and decide again."
+            noop(
+                "Somebody else has changed %(names)s meanwhile; nothing was changed. "
+                "Look at the present value, and decide again."
+            ),
+            names=", ".join(names),
         )
         self.names = tuple(names)
 
@@ -145,8 +167,11 @@ class NotPendingError(ProposalError):
 
     def __init__(self, schedule_id: int) -> None:
         super().__init__(
-            f"The scheduled change {schedule_id} is not pending: it was made or cancelled before, "
-            "or never was. Look at the history."
+            noop(
+                "The scheduled change %(id)d is not pending: it was made or cancelled before, "
+                "or never was. Look at the history."
+            ),
+            id=schedule_id,
         )
         self.schedule_id = schedule_id
 
@@ -156,8 +181,12 @@ class EntryLostError(ProposalError):
 
     def __init__(self, index: int, term: int) -> None:
         super().__init__(
-            f"The entry at index {index} of term {term} was replaced by another leader's. "
-            "The change was not made; send it again."
+            noop(
+                "The entry at index %(index)d of term %(term)d was replaced by another leader's. "
+                "The change was not made; send it again."
+            ),
+            index=index,
+            term=term,
         )
         self.index = index
         self.term = term
@@ -168,8 +197,11 @@ class OutcomeUnknownError(ProposalError):
 
     def __init__(self, request_id: str) -> None:
         super().__init__(
-            f"No answer in time for request {request_id}: it may or may not take effect. "
-            "Retry with the same request id; it has one effect."
+            noop(
+                "No answer in time for request %(id)s: it may or may not take effect. "
+                "Retry with the same request id; it has one effect."
+            ),
+            id=request_id,
         )
         self.request_id = request_id
 
@@ -179,8 +211,13 @@ class StaleReadError(RaftConfigError):
 
     def __init__(self, index: int, applied: int, seconds: float) -> None:
         super().__init__(
-            f"This node has applied index {applied} and not {index} after {seconds:.1f} s. "
-            "Read again later, or on another node."
+            noop(
+                "This node has applied index %(applied)d and not %(index)d after %(seconds).1f s. "
+                "Read again later, or on another node."
+            ),
+            index=index,
+            applied=applied,
+            seconds=seconds,
         )
         self.index = index
         self.applied = applied
@@ -191,8 +228,13 @@ class HistoryUnavailableError(RaftConfigError):
 
     def __init__(self, index: int, oldest_index: int, newest_index: int) -> None:
         super().__init__(
-            f"The history does not tell what was set after index {index}. "
-            f"Ask for an index from {oldest_index} to {newest_index}."
+            noop(
+                "The history does not tell what was set after index %(index)d. "
+                "Ask for an index from %(oldest)d to %(newest)d."
+            ),
+            index=index,
+            oldest=oldest_index,
+            newest=newest_index,
         )
         self.index = index
         self.oldest_index = oldest_index

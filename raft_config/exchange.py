@@ -20,9 +20,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from .conf import get_config
-from .exceptions import InvalidCommandError, InvalidImportError
+from .exceptions import InvalidCommandError, InvalidImportError, noop
+from .language import told
 from .reader import latest
 from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
 from .schema.encryption import STORED as ENCRYPTED
@@ -63,7 +65,9 @@ def export(names: Iterable[str] | None = None, *, with_secrets: bool = False) ->
     settings = declared()
     chosen = set(settings if names is None else names)
     for name in sorted(chosen - settings.keys()):
-        raise InvalidCommandError(f"There is no setting {name}, so it cannot be exported.")
+        raise InvalidCommandError(
+            noop("There is no setting %(name)s, so it cannot be exported."), name=name
+        )
     index, stored = _stored()
     texts = {name: parse_json(stored[name].text) for name in sorted(chosen & stored.keys())}
     return {
@@ -89,7 +93,7 @@ def from_text(text: str) -> Any:
     try:
         return parse_json(text)
     except SchemaError as error:
-        raise InvalidImportError({"": f"the file {error}"}) from error
+        raise InvalidImportError({"": _("the file %s") % told(error)}) from error
 
 
 def plan_import(data: object, *, prune: bool = False) -> ImportPlan:
@@ -99,7 +103,7 @@ def plan_import(data: object, *, prune: bool = False) -> ImportPlan:
     """
     settings = declared()
     given = _by_present_name(_settings_in(data), settings)
-    _, stored = _stored()
+    _index, stored = _stored()
     fixed = {name for name, setting in settings.items() if setting.is_from_environment}
     wanted = {name: given[name] for name in settings if name in given.keys() - fixed}
     read = _read(wanted, settings)
@@ -141,18 +145,17 @@ def _settings_in(data: object) -> Mapping[str, object]:
     try:
         require_json(data)
     except SchemaError as error:
-        raise InvalidImportError({"": f"the file {error}"}) from error
+        raise InvalidImportError({"": _("the file %s") % told(error)}) from error
     if not isinstance(data, dict) or not data.keys() >= _NEEDED:
-        raise InvalidImportError({"": "the file is not one that raft_config exports"})
+        raise InvalidImportError({"": _("the file is not one that raft_config exports")})
     # True is 1 to Python.
     if type(data["format"]) is not int or data["format"] != FORMAT:
-        raise InvalidImportError(
-            {"": f"the file has the format {data['format']!r}, and this release reads {FORMAT}"}
-        )
+        problem = _("the file has the format %(found)r, and this release reads %(known)d")
+        raise InvalidImportError({"": problem % {"found": data["format"], "known": FORMAT}})
     for key in sorted(data.keys() - _KEYS):
-        raise InvalidImportError({"": f"the file has a key {key!r}, which means nothing"})
+        raise InvalidImportError({"": _("the file has a key %r, which means nothing") % key})
     if not isinstance(data["settings"], dict):
-        raise InvalidImportError({"": "the file's settings must be an object"})
+        raise InvalidImportError({"": _("the file's settings must be an object")})
     return data["settings"]
 
 
@@ -170,14 +173,14 @@ def _read(given: Mapping[str, object], settings: Mapping[str, Setting]) -> dict[
             values[name] = settings[name].clean(settings[name].decode_given(json.dumps(raw)))
         except (SchemaError, ValidationError) as error:  # noqa: PERF203 -- each fault is told
             # A message may repeat the value.
-            problems[name] = "is not valid" if settings[name].is_secret else _told(error)
+            problems[name] = _("is not valid") if settings[name].is_secret else _told(error)
     if problems:
         raise InvalidImportError(problems)
     return values
 
 
 def _told(error: SchemaError | ValidationError) -> str:
-    return str(error) if isinstance(error, SchemaError) else " ".join(error.messages)
+    return told(error) if isinstance(error, SchemaError) else " ".join(error.messages)
 
 
 def _is_stored(setting: Setting, value: Any, stored: Value | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 NODE_ROW = 1
 """The primary key of the one row of `Node` and of `Snapshot`."""
@@ -52,8 +53,8 @@ class Node(models.Model):
     class Meta:
         """One row; the indexes in their order. The plural is the admin's page: the cluster."""
 
-        verbose_name = "node"
-        verbose_name_plural = "cluster"
+        verbose_name = _("node")
+        verbose_name_plural = _("cluster")
         permissions = (("operate_cluster", "Can operate the cluster"),)
         constraints = (
             models.CheckConstraint(condition=Q(id=NODE_ROW), name="raft_config_one_node"),
@@ -79,8 +80,8 @@ class LogEntry(models.Model):
     class Meta:
         """In the order of the log."""
 
-        verbose_name = "log entry"
-        verbose_name_plural = "log entries"
+        verbose_name = _("log entry")
+        verbose_name_plural = _("log entries")
         ordering = ("index",)
 
     def __str__(self) -> str:
@@ -160,8 +161,8 @@ class StoredValue(models.Model):
     class Meta:
         """As the admin says it: its page is the settings."""
 
-        verbose_name = "setting"
-        verbose_name_plural = "settings"
+        verbose_name = _("setting")
+        verbose_name_plural = _("settings")
         ordering = ("name",)
 
     def __str__(self) -> str:
@@ -211,8 +212,8 @@ class Change(Noted):
     class Meta:
         """Newest first. The indexes are for `history`: by setting, by time and by user."""
 
-        verbose_name = "change"
-        verbose_name_plural = "history"
+        verbose_name = _("change")
+        verbose_name_plural = _("history")
         ordering = ("-index", "name")
         constraints = (
             models.UniqueConstraint(fields=("index", "name"), name="raft_config_change_once"),
@@ -239,8 +240,8 @@ class ScheduledChange(Noted):
     class Meta:
         """The next one first."""
 
-        verbose_name = "scheduled change"
-        verbose_name_plural = "scheduled changes"
+        verbose_name = _("scheduled change")
+        verbose_name_plural = _("scheduled changes")
         ordering = ("apply_at", "schedule_id")
 
     def __str__(self) -> str:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from . import status
 from .core.configuration import Configuration
 from .exceptions import PeerUnavailableError, PeerUnreachableError
+from .language import told
 from .node import Node, get_node
 from .operations import Facts
 from .operations.survey import describe
@@ -283,9 +284,9 @@ def _answer_of(future: Future[Answer]) -> Answer:
     if error is None:
         return future.result()
     if isinstance(error, PeerUnreachableError):
-        told = _("nobody listens at its address. Start its web server, or look for a firewall.")
-        return Answer(None, told)
-    return Answer(None, _silence() if isinstance(error, PeerUnavailableError) else str(error))
+        nobody = _("nobody listens at its address. Start its web server, or look for a firewall.")
+        return Answer(None, nobody)
+    return Answer(None, _silence() if isinstance(error, PeerUnavailableError) else told(error))
 
 
 def _silence() -> str:

@@ -30,6 +30,7 @@ from .exceptions import (
     PeerUnreachableError,
     RaftConfigError,
     UnavailableError,
+    noop,
 )
 from .node import Node, get_node
 from .reader import latest, move_pin, written
@@ -141,7 +142,7 @@ def read_latest(name: str, timeout_seconds: float | None = None) -> tuple[Any, i
     node = get_node()
     seconds = timeout_seconds or node.config.write_timeout_seconds
     if not node.wait_until_applied(read_index(timeout_seconds), seconds):
-        raise UnavailableError("This node lags behind the leader; try again later.")
+        raise UnavailableError(noop("This node lags behind the leader; try again later."))
     loaded = latest()
     stored = loaded.stored.get(name)
     return loaded.values[name], stored.index if stored else 0
@@ -153,15 +154,20 @@ def read_latest(name: str, timeout_seconds: float | None = None) -> tuple[Any, i
 def _refuse_within_atomic(node: Node) -> None:
     if connections[node.config.database].in_atomic_block:
         raise InvalidCommandError(
-            "A setting cannot be changed within transaction.atomic(): the cluster cannot take part "
-            "in a rollback. Change it before or after the block, or in transaction.on_commit()."
+            noop(
+                "A setting cannot be changed within transaction.atomic(): the cluster cannot take "
+                "part in a rollback. Change it before or after the block, or in "
+                "transaction.on_commit()."
+            )
         )
 
 
 def _declared(name: str) -> Setting:
     if name not in declared():
         hint = did_you_mean(name, tuple(declared()))
-        raise InvalidCommandError(f"There is no setting {name}; declare it first. {hint}")
+        raise InvalidCommandError(
+            noop("There is no setting %(name)s; declare it first. %(hint)s"), name=name, hint=hint
+        )
     return declared()[name]
 
 
@@ -169,8 +175,12 @@ def _changeable(name: str) -> Setting:
     setting = _declared(name)
     if setting.is_from_environment:
         raise InvalidCommandError(
-            f"{name} is decided by the environment variable {setting.env} of this node. "
-            "Change it there, or take the variable away."
+            noop(
+                "%(name)s is decided by the environment variable %(variable)s of this node. "
+                "Change it there, or take the variable away."
+            ),
+            name=name,
+            variable=setting.env,
         )
     return setting
 
@@ -179,7 +189,9 @@ def encoded(values: Mapping[str, Any], reset: Sequence[str] = ()) -> dict[str, s
     """The texts of values. Raises InvalidCommandError; ValidationError for all that is wrong."""
     settings = {name: _changeable(name) for name in (*values, *reset)}
     if both := sorted(values.keys() & set(reset)):
-        raise InvalidCommandError(f"Set and reset at once: {', '.join(both)}. Choose one.")
+        raise InvalidCommandError(
+            noop("Set and reset at once: %(names)s. Choose one."), names=", ".join(both)
+        )
     found: dict[str, Any] = {}
     errors: dict[str, ValidationError] = {}
     for name, value in values.items():
@@ -197,7 +209,9 @@ def _text(name: str, setting: Setting, value: Any) -> str:
     try:
         return setting.encode(value)
     except SchemaError as error:  # a secret, and no key to encrypt it with
-        raise InvalidCommandError(f"{name} cannot be stored: the value {error}.") from error
+        raise InvalidCommandError(
+            noop("%(name)s cannot be stored: the value %(problem)s."), name=name, problem=error
+        ) from error
 
 
 def _stored_name(name: str) -> str:
@@ -232,9 +246,9 @@ def _period(
     starts_at, ends_at = _instant("apply_at", apply_at), _instant("expires_at", expires_at)
     for name, instant in (("apply_at", starts_at), ("expires_at", ends_at)):
         if instant is not None and instant <= time.time() and not is_retry:
-            raise InvalidCommandError(f"{name} must be in the future.")
+            raise InvalidCommandError(noop("%(name)s must be in the future."), name=name)
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
-        raise InvalidCommandError("expires_at must be later than apply_at.")
+        raise InvalidCommandError(noop("expires_at must be later than apply_at."))
     return starts_at, ends_at
 
 
@@ -242,7 +256,9 @@ def _instant(name: str, moment: datetime | None) -> float | None:
     if moment is None:
         return None
     if timezone.is_naive(moment):
-        raise InvalidCommandError(f"{name} needs a time zone: use django.utils.timezone.")
+        raise InvalidCommandError(
+            noop("%(name)s needs a time zone: use django.utils.timezone."), name=name
+        )
     return moment.timestamp()
 
 

@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy
 
 from .. import operations, permissions
 from ..exceptions import InvalidCommandError, MembershipError, RaftConfigError
+from ..language import told
 from ..node import get_node
 from ..operations import Operation, Plan
 from .base import PageAdmin
@@ -134,10 +135,10 @@ class OperatingAdmin(PageAdmin):
 def problem_of(error: RaftConfigError | DatabaseError) -> Problem:
     """Why it was not, or not certainly, done."""
     if isinstance(error, (MembershipError, InvalidCommandError)):
-        return Problem(_("Nothing was changed."), str(error), "", HTTPStatus.CONFLICT)
+        return Problem(_("Nothing was changed."), told(error), "", HTTPStatus.CONFLICT)
     advice = _("Look at the cluster page; an operation that was done already may be repeated.")
     headline = _("This could not be done, or it is not known whether it was.")
-    return Problem(headline, str(error), advice, HTTPStatus.SERVICE_UNAVAILABLE)
+    return Problem(headline, told(error), advice, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _audit(request: HttpRequest, operation: Operation, text: str) -> None:

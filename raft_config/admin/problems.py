@@ -17,6 +17,7 @@ from ..exceptions import (
     HistoryUnavailableError,
     OutcomeUnknownError,
 )
+from ..language import told
 from ..permissions import viewable
 
 
@@ -48,19 +49,19 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, OutcomeUnknownError):
         return Problem(
             _("It is not known yet whether this was stored."),
-            str(error),
+            told(error),
             _("Press the button again without changing anything: it will not take effect twice."),
             HTTPStatus.SERVICE_UNAVAILABLE,
         )
     if isinstance(error, ConflictError):
-        return Problem(nothing_stored, str(error), kept, HTTPStatus.CONFLICT)
+        return Problem(nothing_stored, told(error), kept, HTTPStatus.CONFLICT)
     if isinstance(error, CommandError):
-        return Problem(nothing_stored, str(error), kept, HTTPStatus.OK)
+        return Problem(nothing_stored, told(error), kept, HTTPStatus.OK)
     again = _(
         "Try again in a moment; if that fails as well, too few nodes are up, or this one is cut "
         "off from them."
     )
-    return Problem(nothing_stored, str(error), f"{kept} {again}", HTTPStatus.SERVICE_UNAVAILABLE)
+    return Problem(nothing_stored, told(error), f"{kept} {again}", HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def outdated() -> Problem:
@@ -107,10 +108,10 @@ def told_errors(error: ValidationError, user: Any) -> Iterator[tuple[str, str]]:
         return
     visible = viewable(user)
     for name, errors in error.error_dict.items():
-        told = " ".join(ValidationError(errors).messages)
+        text = " ".join(ValidationError(errors).messages)
         if name == NON_FIELD_ERRORS:
-            yield "", told
+            yield "", text
         elif name in visible:
-            yield name, told
+            yield name, text
         else:
             yield "", _("It does not fit a setting that you may not see.")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from ..exceptions import RaftConfigError
+from ..language import told
 from ..models import AnsweredRequest, LogEntry, Member, Snapshot
 from ..permissions import viewable, views_all
 from ..state_machine import CancelSchedule, FireSchedule, decode_command
@@ -36,7 +37,7 @@ def _command_summary(data: bytes, visible: Collection[str] | None) -> str:
     try:
         command = decode_command(data)
     except RaftConfigError as error:
-        return str(error)
+        return told(error)
     if isinstance(command, FireSchedule):
         return _("makes the change scheduled at %d") % command.schedule_id
     if isinstance(command, CancelSchedule):
@@ -50,11 +51,11 @@ def _command_summary(data: bytes, visible: Collection[str] | None) -> str:
 
 
 def _names(names: Collection[str], visible: Collection[str] | None) -> str:
-    told = [name for name in sorted(names) if visible is None or name in visible]
-    hidden = len(names) - len(told)
+    shown = [name for name in sorted(names) if visible is None or name in visible]
+    hidden = len(names) - len(shown)
     if hidden:
-        told.append(ngettext("%d other setting", "%d other settings", hidden) % hidden)
-    return ", ".join(told)
+        shown.append(ngettext("%d other setting", "%d other settings", hidden) % hidden)
+    return ", ".join(shown)
 
 
 @admin.register(LogEntry)

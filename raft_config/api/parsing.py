@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from ..language import told
 from ..models import MAX_NAME_CHARACTERS
 from ..schema import SchemaError
 from ..schema.strict import parse_json, require_text
@@ -43,7 +44,7 @@ class StrictJSONParser(BaseParser):
         try:
             return parse_json(body.decode())
         except (SchemaError, UnicodeDecodeError) as error:
-            problem = str(error) if isinstance(error, SchemaError) else "is not UTF-8"
+            problem = told(error) if isinstance(error, SchemaError) else _("is not UTF-8")
             raise ParseError(_("The body %s.") % problem) from error
 
 

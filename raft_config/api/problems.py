@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions as drf
 
 from .. import exceptions
+from ..language import told
 from ..schema import declared
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -115,7 +116,7 @@ def _problem_of_cluster(error: exceptions.RaftConfigError) -> Problem | None:
             status, code, may_succeed = _WHAT_THE_CLUSTER_SAYS[kind]
             facts = {each: getattr(error, each) for each in _FACTS if hasattr(error, each)}
             retry = RETRY_AFTER_SECONDS if may_succeed else None
-            return Problem(status, code, error, retry_after_seconds=retry, **facts)
+            return Problem(status, code, told(error), retry_after_seconds=retry, **facts)
     return None
 
 

@@ -30,6 +30,8 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from ..exceptions import noop
+from ..language import told
 from .encryption import STORED as ENCRYPTED
 from .encryption import decrypt, encrypt, needs_reencryption, token_of
 from .fields import ChoiceField, JSONField, MultipleChoiceField, SecretField, choice_keys
@@ -118,8 +120,9 @@ class Codec(Generic[T]):
         try:
             return self._load(*parse_typed(plain))
         except SchemaError:
-            problem = f"holds a secret that cannot be read as {self.kind_name}"
-            raise SchemaError(problem) from None  # its cause may repeat the secret
+            problem = noop("holds a secret that cannot be read as %(kind)s")
+            # Its cause may repeat the secret.
+            raise SchemaError(problem, kind=self.kind_name) from None
 
     def decode_given(self, text: str) -> T:
         """As `decode`, of a text that somebody has chosen: from a file, or out of the history.
@@ -128,7 +131,7 @@ class Codec(Generic[T]):
         setting that is shown.
         """
         if token_of(text) is not None and not self.secret:
-            raise SchemaError("is encrypted, and the setting is no secret; set it by hand")
+            raise SchemaError(noop("is encrypted, and the setting is no secret; set it by hand"))
         return self.decode(text)
 
     def decode_or_default(self, text: str) -> T:
@@ -148,7 +151,11 @@ class Codec(Generic[T]):
     def _load(self, stored: object, raw: Any) -> T:
         load = self.kind.reads.get(stored) if isinstance(stored, str) else None
         if load is None:
-            raise SchemaError(f"was stored as {stored!r}, which cannot be read as {self.kind_name}")
+            raise SchemaError(
+                noop("was stored as %(stored)r, which cannot be read as %(kind)s"),
+                stored=stored,
+                kind=self.kind_name,
+            )
         if raw is None and self.nullable:
             return cast("T", None)
         return cast("T", self._guarded(load, raw))
@@ -247,7 +254,13 @@ class Codec(Generic[T]):
             return value
         if isinstance(value, kind.accepts) and not isinstance(value, kind.refuses):
             return value
-        raise _validation_error(f"must be of type {self.kind_name}, not {type(value).__name__}")
+        raise _validation_error(
+            SchemaError(
+                noop("must be of type %(kind)s, not %(type)s"),
+                kind=self.kind_name,
+                type=type(value).__name__,
+            )
+        )
 
     def _validate_storable(self, value: Any) -> None:
         try:
@@ -259,7 +272,7 @@ class Codec(Generic[T]):
         try:
             return convert(value)
         except _CONVERSION_ERRORS as error:
-            raise SchemaError(f"is no {self.kind_name}") from error
+            raise SchemaError(noop("is no %(kind)s"), kind=self.kind_name) from error
 
     @contextmanager
     def _hidden(self, value: object) -> Iterator[None]:
@@ -281,9 +294,9 @@ _CONVERSION_ERRORS: Final = (
 )
 
 
-def _validation_error(problem: object) -> ValidationError:
+def _validation_error(problem: SchemaError) -> ValidationError:
     return ValidationError(
-        _("The value %(problem)s."), code="invalid", params={"problem": str(problem)}
+        _("The value %(problem)s."), code="invalid", params={"problem": told(problem)}
     )
 
 

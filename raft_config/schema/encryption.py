@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from ..conf import MAKE_KEY, get_config, name_of
+from ..exceptions import noop
 from .strict import SchemaError, parse_typed, require_text
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def decrypt(token: str) -> str:
         return ring.decrypt(data.encode()).decode()
     except (InvalidToken, UnicodeDecodeError) as error:
         raise SchemaError(
-            f"is encrypted with a key that is not among {name_of('ENCRYPTION_KEYS')}"
+            noop("is encrypted with a key that is not among %(keys)s"),
+            keys=name_of("ENCRYPTION_KEYS"),
         ) from error
 
 

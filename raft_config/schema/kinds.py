@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from ..exceptions import noop
 from .fields import ColourField, JSONField, MultipleChoiceField, TextField
 from .strict import (
     SchemaError,
@@ -54,7 +55,7 @@ def _spelt(load: Callable[[str], Any], dump: Callable[[Any], Any]) -> Callable[[
     def strict(raw: Any) -> Any:
         value = load(require_text(raw))
         if dump(value) != raw:
-            raise SchemaError(f"is not spelt {dump(value)!r}")
+            raise SchemaError(noop("is not spelt %(text)r"), text=dump(value))
         return value
 
     return strict
@@ -72,7 +73,10 @@ def _valid(validator: Callable[[Any], None]) -> Callable[[Any], Any]:
 def _shaped(shape: type) -> Callable[[Any], Any]:
     def strict(raw: Any) -> Any:
         if not isinstance(raw, shape):
-            raise SchemaError(f"must be a JSON {'list' if shape is list else 'object'}")
+            is_list = shape is list
+            raise SchemaError(
+                noop("must be a JSON list") if is_list else noop("must be a JSON object")
+            )
         return raw
 
     return strict
@@ -80,27 +84,29 @@ def _shaped(shape: type) -> Callable[[Any], Any]:
 
 def _float_of_int(raw: Any) -> float:
     if int(float(require_integer(raw))) != raw:
-        raise SchemaError("is too large for a float to hold exactly")
+        raise SchemaError(noop("is too large for a float to hold exactly"))
     return float(raw)
 
 
 def _load_decimal(text: str) -> Decimal:
     value = Decimal(text)
     if not value.is_finite() or abs(value.adjusted()) > MAX_EXPONENT or len(text) > MAX_EXPONENT:
-        raise SchemaError(f"must be finite, with fewer than {MAX_EXPONENT} digits")
+        raise SchemaError(
+            noop("must be finite, with fewer than %(digits)d digits"), digits=MAX_EXPONENT
+        )
     return value
 
 
 def _dump_datetime(value: dt.datetime) -> str:
     if timezone.is_naive(value):
-        raise SchemaError("needs a time zone")
+        raise SchemaError(noop("needs a time zone"))
     return value.astimezone(dt.timezone.utc).isoformat()
 
 
 def _load_time(text: str) -> dt.time:
     value = dt.time.fromisoformat(text)
     if value.tzinfo is not None:
-        raise SchemaError("must have no time zone")
+        raise SchemaError(noop("must have no time zone"))
     return value
 
 

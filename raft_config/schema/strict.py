@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..exceptions import RaftConfigError
+from ..exceptions import RaftConfigError, noop
 
 MAX_JSON_DEPTH: Final = 32
 MAX_INTEGER: Final = 2**63 - 1
@@ -24,7 +24,7 @@ class SchemaError(RaftConfigError):
 def require_json(value: object, depth: int = 0) -> None:
     """Raise SchemaError unless JSON can hold the value, and all nodes read it alike."""
     if depth > MAX_JSON_DEPTH:
-        raise SchemaError(f"is nested more than {MAX_JSON_DEPTH} deep")
+        raise SchemaError(noop("is nested more than %(depth)d deep"), depth=MAX_JSON_DEPTH)
     if isinstance(value, dict):
         for key, each in value.items():
             require_text(key)
@@ -41,38 +41,38 @@ def _require_scalar(value: object) -> None:
         if isinstance(value, python_type):
             check(value)
             return
-    raise SchemaError(f"holds a {type(value).__name__}, which JSON cannot")
+    raise SchemaError(noop("holds a %(type)s, which JSON cannot"), type=type(value).__name__)
 
 
 def require_bool(value: object) -> bool:
     """The value, if it is True or False."""
     if not isinstance(value, bool):
-        raise SchemaError("must be true or false")
+        raise SchemaError(noop("must be true or false"))
     return value
 
 
 def require_text(value: object) -> str:
     """The value, if every database stores it and every browser shows it."""
     if not isinstance(value, str):
-        raise SchemaError("must be text")
+        raise SchemaError(noop("must be text"))
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise SchemaError("holds a NUL or half a character")
+        raise SchemaError(noop("holds a NUL or half a character"))
     return value
 
 
 def require_integer(value: object) -> int:
     """The value, if it is a whole number of 64 bits, and no bool."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise SchemaError("must be a whole number")
+        raise SchemaError(noop("must be a whole number"))
     if abs(value) > MAX_INTEGER:
-        raise SchemaError(f"must be between -{MAX_INTEGER} and {MAX_INTEGER}")
+        raise SchemaError(noop("must be between -%(limit)d and %(limit)d"), limit=MAX_INTEGER)
     return value
 
 
 def require_finite(value: object) -> float:
     """The value, if it is a float, and neither infinite nor NaN."""
     if not isinstance(value, float) or not math.isfinite(value):
-        raise SchemaError("must be a finite number")
+        raise SchemaError(noop("must be a finite number"))
     return value
 
 
@@ -91,7 +91,7 @@ def parse_json(text: str) -> Any:
         found = json.loads(text, object_pairs_hook=_no_duplicates)
     # Not JSON, or an integer of thousands of digits; no text at all; nested too deep.
     except (ValueError, TypeError, RecursionError) as error:
-        raise SchemaError("is no JSON") from error
+        raise SchemaError(noop("is no JSON")) from error
     require_json(found)
     return found
 
@@ -105,12 +105,12 @@ def parse_typed(text: str) -> tuple[Any, Any]:
     """The type that the text states, and what it holds of that type."""
     found = parse_json(text)
     if not isinstance(found, dict) or found.keys() != {"type", "value"}:
-        raise SchemaError("is not of the form that raft_config writes")
+        raise SchemaError(noop("is not of the form that raft_config writes"))
     return found["type"], found["value"]
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise SchemaError("has a name twice")
+        raise SchemaError(noop("has a name twice"))
     return found

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from ...live import config
 from ...schema import MASK, SchemaError, Setting, declared, display_text, resolve
 from ...schema.strict import parse_json
 from .terminal import as_json, in_line
 
-NOT_SET = "(not set)"
+NOT_SET = gettext_lazy("(not set)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def difference_data(differences: Differences) -> dict[str, dict[str, Any]]:
 
 def left_alone(names: Iterable[str]) -> list[str]:
     """What is told of names that another release, or a spelling mistake, has brought."""
-    return [f"{name}: declared by no setting here, left alone" for name in names]
+    return [_("%s: declared by no setting here, left alone") % name for name in names]
 
 
 def pair_data(old: str, new: str, before: Shown | None, after: Shown | None) -> dict[str, Any]:

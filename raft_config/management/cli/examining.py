@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext as _
+
 from ...operations.findings import Finding, Level
 from .terminal import Exit, Terminal
 
@@ -11,10 +13,13 @@ from .terminal import Exit, Terminal
 def tell(terminal: Terminal, findings: Sequence[Finding]) -> Exit:
     """One line each; exit code 1 if something has to be mended."""
     wrong = sum(each.level is Level.ERROR for each in findings)
-    summary = f"{wrong} of {len(findings)} findings have to be mended." if wrong else "All is well."
     unsure = sum(each.level in (Level.WARNING, Level.UNKNOWN) for each in findings)
-    if unsure and not wrong:
-        summary = f"Nothing is wrong; look at {unsure} of {len(findings)} findings."
+    facts = {"wrong": wrong, "unsure": unsure, "all": len(findings)}
+    summary = _("All is well.")
+    if wrong:
+        summary = _("%(wrong)d of %(all)d findings have to be mended.")
+    elif unsure:
+        summary = _("Nothing is wrong; look at %(unsure)d of %(all)d findings.")
     data = {
         "errors": wrong,
         "findings": [
@@ -27,5 +32,5 @@ def tell(terminal: Terminal, findings: Sequence[Finding]) -> Exit:
             for each in findings
         ],
     }
-    terminal.answer(data, [*map(str, findings), summary])
+    terminal.answer(data, [*map(str, findings), summary % facts])
     return Exit.REFUSED if wrong else Exit.DONE

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
 
 from ... import exchange, history
+from ...exceptions import noop
 from ...exchange import ImportPlan
 from ...live import config
 from ...schema import declared
@@ -32,8 +34,10 @@ def _diff_arguments(parser: ArgumentParser) -> None:
         "what",
         nargs="*",
         metavar="FILE | INDEX [INDEX]",
-        help='nothing: the defaults -> now; a file ("-": standard input): now -> the file; '
-        "an index: then -> now; two: one -> the other",
+        help=_(
+            'nothing: the defaults -> now; a file ("-": standard input): now -> the file; '
+            "an index: then -> now; two: one -> the other"
+        ),
     )
     json_option(parser)
 
@@ -50,7 +54,9 @@ def _differences(what: Sequence[str]) -> Differences:
     if len(what) <= len(("FROM", "TO")) and all(word.isdecimal() for word in what):
         return _between([int(word) for word in what])
     if len(what) > 1:
-        raise CommandError("Compare with nothing, with one file, with one index, or two indexes.")
+        raise CommandError(
+            _("Compare with nothing, with one file, with one index, or two indexes.")
+        )
     plan = exchange.plan_import(exchange.from_text(read_text(what[0])), prune=True)
     return _planned(plan)
 
@@ -86,10 +92,10 @@ def _planned(plan: ImportPlan) -> Differences:
 
 
 def _export_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
-    parser.add_argument("--output", metavar="FILE", help="instead of standard output")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_("only these"))
+    parser.add_argument("--output", metavar="FILE", help=_("instead of standard output"))
     parser.add_argument(
-        "--with-secrets", action="store_true", help="as encrypted as they are stored"
+        "--with-secrets", action="store_true", help=_("as encrypted as they are stored")
     )
 
 
@@ -102,7 +108,13 @@ def _export(terminal: Terminal, options: Namespace) -> Exit:
         terminal.out.write(text, ending="")
     else:
         write_text(options.output, text, for_owner_only=options.with_secrets)
-        terminal.answer(None, [f"{len(data['settings'])} settings as of index {data['index']}"])
+        terminal.answer(
+            None,
+            [
+                _("%(count)d settings as of index %(index)d")
+                % {"count": len(data["settings"]), "index": data["index"]}
+            ],
+        )
     return Exit.DONE
 
 
@@ -110,10 +122,10 @@ def _export(terminal: Terminal, options: Namespace) -> Exit:
 
 
 def _import_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", help='as `export` writes it; "-" is standard input')
-    parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+    parser.add_argument("file", help=_('as `export` writes it; "-" is standard input'))
+    parser.add_argument("--dry-run", action="store_true", help=_("only show what would change"))
     parser.add_argument(
-        "--prune", action="store_true", help="also reset what is set here and not in the file"
+        "--prune", action="store_true", help=_("also reset what is set here and not in the file")
     )
     write_options(parser)
     json_option(parser)
@@ -123,12 +135,12 @@ def _import(terminal: Terminal, options: Namespace) -> Exit:
     plan = exchange.plan_import(exchange.from_text(read_text(options.file)), prune=options.prune)
     changes = _planned(plan)
     done: Mapping[str, Any] = {"index": None}
-    ending = "Nothing to do" if plan.is_empty else "Nothing was changed: this is a dry run"
+    ending = _("Nothing to do") if plan.is_empty else _("Nothing was changed: this is a dry run")
     if not (options.dry_run or plan.is_empty):
         done = write(
             options, plan.values, reset=plan.reset, expected=plan.expected, origin="import"
         )
-        ending = f"Imported (index {done['index']})"
+        ending = _("Imported (index %d)") % done["index"]
     left = [*left_alone(plan.unknown), *_fixed(plan.from_environment)]
     data = {"changes": difference_data(changes), "unknown": list(plan.unknown), **done}
     terminal.answer(data, [*difference_lines(changes), *left, ending])
@@ -136,13 +148,11 @@ def _import(terminal: Terminal, options: Namespace) -> Exit:
 
 
 def _fixed(names: Iterable[str]) -> list[str]:
-    return [f"{name}: decided by the environment of this node, left alone" for name in names]
+    return [_("%s: decided by the environment of this node, left alone") % name for name in names]
 
 
 ACTIONS = (
-    Action(
-        "diff", f"what differs; exits with {Exit.FOUND:d} if anything does", _diff_arguments, _diff
-    ),
-    Action("export", "what is set, as JSON", _export_arguments, _export),
-    Action("import", "set what a file says, as one entry", _import_arguments, _import),
+    Action("diff", noop("what differs; exits with 6 if anything does"), _diff_arguments, _diff),
+    Action("export", noop("what is set, as JSON"), _export_arguments, _export),
+    Action("import", noop("set what a file says, as one entry"), _import_arguments, _import),
 )

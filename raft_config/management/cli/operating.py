@@ -12,17 +12,19 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
 
 from ... import operations
+from ...exceptions import noop
 from ...operations import Operation
-from .terminal import Exit, Terminal, json_option, perform
+from .terminal import Exit, SpokenCommand, Terminal, json_option, perform
 from .writing import login_name, seconds
 
-FORCE = "do what is refused, where that costs no safety; the refusal says so"
+FORCE = noop("do what is refused, where that costs no safety; the refusal says so")
 
 
-class OperatorCommand(BaseCommand):
+class OperatorCommand(SpokenCommand):
     """A command whose `run` returns its exit code; what is refused is told in one line."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,8 +43,8 @@ class OperatorCommand(BaseCommand):
 
 def operation_options(parser: ArgumentParser) -> None:
     """For each command that changes the cluster."""
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long to try")
+    parser.add_argument("--yes", action="store_true", help=_("do not ask"))
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help=_("how long to try"))
 
 
 def operate(
@@ -53,16 +55,17 @@ def operate(
     force = bool(getattr(options, "force", False))
     found = operations.plan(operation, timeout_seconds=options.timeout)
     if found.refusal and not (force and found.may_force):
-        hint = " It can be forced: --force." if found.may_force else ""
-        raise CommandError(f"Refused: {found.refusal}{hint}", returncode=Exit.REFUSED)
+        refused = _("Refused: %s") % found.refusal
+        hint = " " + _("It can be forced: --force.") if found.may_force else ""
+        raise CommandError(refused + hint, returncode=Exit.REFUSED)
     if found.is_done:
         terminal.answer({"done": False, "text": found.text, "index": 0}, [found.text])
         return Exit.DONE
     confirm(found.text, yes=options.yes)
-    command.tell("Waiting for the cluster ...")
+    command.tell(_("Waiting for the cluster ..."))
     done = operations.perform(operation, force=force, timeout_seconds=options.timeout)
-    lines = [done.text, f"Done (index {done.index})." if done.index else "Done."]
-    terminal.answer({"done": True, "text": done.text, "index": done.index}, lines)
+    ending = _("Done (index %d).") % done.index if done.index else _("Done.")
+    terminal.answer({"done": True, "text": done.text, "index": done.index}, [done.text, ending])
     return Exit.DONE
 
 
@@ -70,25 +73,26 @@ def confirm(text: str, *, yes: bool) -> None:
     """Ask a person; a script has to say --yes."""
     if yes:
         return
-    if answer_to(f"{text}\nDo it? [y/N] ").lower() not in ("y", "yes"):
-        raise CommandError("Nothing was done.", returncode=Exit.USAGE)
+    # The letters are the same in every language: scripts and fingers know them.
+    if answer_to(text + "\n" + _("Do it? [y/N]") + " ").lower() not in ("y", "yes"):
+        raise CommandError(_("Nothing was done."), returncode=Exit.USAGE)
 
 
 def confirm_by_typing(text: str, words: str, given: str | None) -> None:
     """Have the words typed that name what is lost; a script gives them as --confirm."""
     if given is None:
-        given = answer_to(f'{text}\nType "{words}" to do it: ', option=f'--confirm "{words}"')
+        question = _('Type "%s" to do it:') % words
+        given = answer_to(f"{text}\n{question} ", option=f'--confirm "{words}"')
     if given != words:
-        raise CommandError(f'Nothing was done: "{words}" was not typed.', returncode=Exit.USAGE)
+        problem = _('Nothing was done: "%s" was not typed.') % words
+        raise CommandError(problem, returncode=Exit.USAGE)
 
 
 def answer_to(question: str, option: str = "--yes") -> str:
     """What a person at the terminal types."""
     if not sys.stdin.isatty():
-        raise CommandError(
-            f"{question.splitlines()[0]} This cannot be asked without a terminal: give {option}.",
-            returncode=Exit.USAGE,
-        )
+        problem = _("This cannot be asked without a terminal: give %s.") % option
+        raise CommandError(f"{question.splitlines()[0]} {problem}", returncode=Exit.USAGE)
     try:
         return input(question).strip()
     except EOFError:

@@ -8,9 +8,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ... import history
+from ...exceptions import noop
 from ...history import Change
+from ...language import told as said
 from ...schema import SchemaError, declared
 from .differences import (
     Differences,
@@ -27,14 +30,16 @@ from .writing import instant, write, write_options
 
 
 def _history_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
-    parser.add_argument("--by", default="", metavar="USER", help="only this user's changes")
-    parser.add_argument("--origin", default="", help="admin, api, cli, import, python, ...")
-    parser.add_argument("--since", type=instant, metavar="WHEN", help="ISO 8601")
-    parser.add_argument("--until", type=instant, metavar="WHEN", help="ISO 8601")
-    parser.add_argument("--before", type=int, metavar="INDEX", help="older ones: for a next page")
-    parser.add_argument("--after", type=int, metavar="INDEX", help="newer ones")
-    parser.add_argument("--limit", type=int, default=50, help="how many at least, if there are")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_("only these"))
+    parser.add_argument("--by", default="", metavar="USER", help=_("only this user's changes"))
+    parser.add_argument("--origin", default="", help=_("admin, api, cli, import, python, ..."))
+    parser.add_argument("--since", type=instant, metavar="WHEN", help=_("ISO 8601"))
+    parser.add_argument("--until", type=instant, metavar="WHEN", help=_("ISO 8601"))
+    parser.add_argument(
+        "--before", type=int, metavar="INDEX", help=_("older ones: for a next page")
+    )
+    parser.add_argument("--after", type=int, metavar="INDEX", help=_("newer ones"))
+    parser.add_argument("--limit", type=int, default=50, help=_("how many at least, if there are"))
     json_option(parser)
 
 
@@ -89,15 +94,15 @@ def at(seconds: float) -> dt.datetime:
 
 
 def _back_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("index", type=int, help="as `history` shows it")
-    parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+    parser.add_argument("index", type=int, help=_("as `history` shows it"))
+    parser.add_argument("--dry-run", action="store_true", help=_("only show what would change"))
     write_options(parser)
     json_option(parser)
 
 
 def _revert_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--force", action="store_true", help="also what was changed again since then"
+        "--force", action="store_true", help=_("also what was changed again since then")
     )
     _back_arguments(parser)
 
@@ -108,15 +113,16 @@ def _revert(terminal: Terminal, options: Namespace) -> Exit:
     later = ", ".join(name for name, change in last.items() if change.index > options.index)
     if later and not options.force:
         raise CommandError(
-            f"{later} was changed again since then; --force puts the older value back even so.",
+            _("%s was changed again since then; --force puts the older value back even so.")
+            % later,
             returncode=Exit.CONFLICT,
         )
-    return _put_back(terminal, options, putting, f"Reverted {options.index}")
+    return _put_back(terminal, options, putting, _("Reverted %d") % options.index)
 
 
 def _restore(terminal: Terminal, options: Namespace) -> Exit:
     putting = history.restoring(options.index)
-    return _put_back(terminal, options, putting, f"Restored {options.index}")
+    return _put_back(terminal, options, putting, _("Restored %d") % options.index)
 
 
 def _put_back(terminal: Terminal, options: Namespace, putting: history.Putting, told: str) -> Exit:
@@ -134,14 +140,14 @@ def _put_back(terminal: Terminal, options: Namespace, putting: history.Putting, 
         for name in names
     }
     done: dict[str, Any] = {"index": None}
-    ending = "Nothing to do" if not names else "Nothing was changed: this is a dry run"
+    ending = _("Nothing was changed: this is a dry run") if names else _("Nothing to do")
     if names and not options.dry_run:
         kept = {name: expected[name] for name in names}
         options.comment = options.comment or told
         done = write(
             options, values, reset=[name for name in names if name in reset], expected=kept
         )
-        ending = f"{told} (index {done['index']})"
+        ending = _("%(done)s (index %(index)d)") % {"done": told, "index": done["index"]}
     data = {"changes": difference_data(changes), "unknown": unknown, **done}
     terminal.answer(data, [*difference_lines(changes), *left_alone(unknown), ending])
     return Exit.DONE
@@ -151,11 +157,12 @@ def _value(name: str, text: str) -> Any:
     try:
         return declared()[name].decode_given(text)
     except SchemaError as error:
-        raise CommandError(f"{name} {error}; it cannot be put back by this release.") from error
+        problem = _("%(name)s %(problem)s; it cannot be put back by this release.")
+        raise CommandError(problem % {"name": name, "problem": said(error)}) from error
 
 
 ACTIONS = (
-    Action("history", "what was changed, newest first", _history_arguments, _history),
-    Action("revert", "undo one change, as a new one", _revert_arguments, _revert),
-    Action("restore", "bring back how it was after a change", _back_arguments, _restore),
+    Action("history", noop("what was changed, newest first"), _history_arguments, _history),
+    Action("revert", noop("undo one change, as a new one"), _revert_arguments, _revert),
+    Action("restore", noop("bring back how it was after a change"), _back_arguments, _restore),
 )

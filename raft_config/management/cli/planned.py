@@ -5,7 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from ... import history
+from ...exceptions import noop
 from ...proposals import cancel_schedule
 from ...state_machine import Scheduled
 from .differences import NOT_SET, shown_text
@@ -18,7 +21,7 @@ def _schedule(terminal: Terminal, _options: Namespace) -> Exit:
     found = history.scheduled()
     terminal.answer(
         [_data(each) for each in found],
-        [line for each in found for line in _lines(each)] or ["Nothing is scheduled"],
+        [line for each in found for line in _lines(each)] or [_("Nothing is scheduled")],
     )
     return Exit.DONE
 
@@ -36,10 +39,11 @@ def _data(change: Scheduled) -> dict[str, Any]:
 
 
 def _lines(change: Scheduled) -> list[str]:
-    who = f" by {change.note.user}" if change.note.user else ""
+    when = {"when": at(change.apply_at).isoformat(), "who": change.note.user}
+    told = (_("at %(when)s by %(who)s") if change.note.user else _("at %(when)s")) % when
     comment = f"  # {change.note.comment}" if change.note.comment else ""
     return [
-        f"{change.schedule_id}  at {at(change.apply_at).isoformat()}{who}{comment}",
+        f"{change.schedule_id}  {told}{comment}",
         *(
             f"    {name} = {text.line if text else NOT_SET}"
             for name, text in (
@@ -50,7 +54,7 @@ def _lines(change: Scheduled) -> list[str]:
 
 
 def _cancel_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("id", type=int, help="as `schedule` shows it")
+    parser.add_argument("id", type=int, help=_("as `schedule` shows it"))
     write_options(parser)
     json_option(parser)
 
@@ -64,12 +68,12 @@ def _cancel(terminal: Terminal, options: Namespace) -> Exit:
         request_id=options.request_id,
         timeout_seconds=options.timeout,
     )
-    told = f"Cancelled {options.id} (index {answer.index})"
+    told = _("Cancelled %(id)d (index %(index)d)") % {"id": options.id, "index": answer.index}
     terminal.answer({"index": answer.index, "id": options.id}, [told])
     return Exit.DONE
 
 
 ACTIONS = (
-    Action("schedule", "the changes that wait for their time", json_option, _schedule),
-    Action("cancel", "take a scheduled change back", _cancel_arguments, _cancel),
+    Action("schedule", noop("the changes that wait for their time"), json_option, _schedule),
+    Action("cancel", noop("take a scheduled change back"), _cancel_arguments, _cancel),
 )

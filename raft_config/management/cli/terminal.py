@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import DatabaseError
 from django.utils.duration import duration_string
+from django.utils.translation import gettext as _
 
 from ...conf import did_you_mean
 from ...exceptions import (
@@ -29,6 +30,7 @@ from ...exceptions import (
     StaleReadError,
     UnavailableError,
 )
+from ...language import told
 from ...schema import MASK, Setting, declared
 
 
@@ -82,6 +84,15 @@ class Action:
     run: Callable[[Terminal, Namespace], Exit]
 
 
+class SpokenCommand(BaseCommand):
+    """A command whose `help` is marked for the translators: it is translated when it is shown."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **options)
+        parser.description = _(self.help)
+        return parser
+
+
 def perform(
     run: Callable[[Terminal, Namespace], Exit], command: BaseCommand, options: dict[str, Any]
 ) -> None:
@@ -92,10 +103,11 @@ def perform(
     except ValidationError as error:
         raise CommandError(validation_text(error)) from error
     except RaftConfigError as error:
-        raise CommandError(str(error), returncode=exit_of(error)) from error
+        raise CommandError(told(error), returncode=exit_of(error)) from error
     except DatabaseError as error:
         raise CommandError(
-            f"The node's database cannot be used: {error}. Run `manage.py migrate`, or try again.",
+            _("The node's database cannot be used: %s. Run `manage.py migrate`, or try again.")
+            % error,
             returncode=Exit.TRY_AGAIN,
         ) from error
     except KeyboardInterrupt:
@@ -123,7 +135,8 @@ def validation_text(error: ValidationError) -> str:
 def require(name: str) -> Setting:
     """The setting of that name."""
     if name not in declared():
-        raise CommandError(f"There is no setting {name}. {did_you_mean(name, tuple(declared()))}")
+        facts = {"name": name, "hint": did_you_mean(name, tuple(declared()))}
+        raise CommandError(_("There is no setting %(name)s. %(hint)s") % facts)
     return declared()[name]
 
 
@@ -164,7 +177,8 @@ def read_text(path: str) -> str:
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} cannot be read: {error}") from error
+        facts = {"path": path, "error": error}
+        raise CommandError(_("%(path)s cannot be read: %(error)s") % facts) from error
 
 
 def write_text(path: str, text: str, *, for_owner_only: bool = False) -> None:
@@ -176,9 +190,10 @@ def write_text(path: str, text: str, *, for_owner_only: bool = False) -> None:
             file.chmod(0o600)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error}") from error
+        facts = {"path": path, "error": error}
+        raise CommandError(_("%(path)s cannot be written: %(error)s") % facts) from error
 
 
 def json_option(parser: ArgumentParser) -> None:
     """For every action that answers something."""
-    parser.add_argument("--json", action="store_true", help="one line of JSON, for scripts")
+    parser.add_argument("--json", action="store_true", help=_("one line of JSON, for scripts"))

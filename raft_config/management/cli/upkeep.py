@@ -6,6 +6,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
+from ...exceptions import noop
+from ...language import told as said
 from ...live import config
 from ...schema import SchemaError, declared, stored_name_of, stubs
 from ...state_machine import Value
@@ -30,8 +34,10 @@ def _stale_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prune",
         action="store_true",
-        help="remove it, as one entry, once no node runs a release that declares it; "
-        "a value under a former name is kept under the present one",
+        help=_(
+            "remove it, as one entry, once no node runs a release that declares it; "
+            "a value under a former name is kept under the present one"
+        ),
     )
     write_options(parser)
     json_option(parser)
@@ -42,17 +48,20 @@ def _stale(terminal: Terminal, options: Namespace) -> Exit:
     former = {old: name for name, setting in declared().items() for old in setting.renamed_from}
     renamed = {name: former[name] for name in sorted(stored) if name in former}
     names = [name for name in sorted(stored) if name not in former and name not in declared()]
-    lines = [f"{name}: declared by no setting: {_line(name, stored)}" for name in names]
+    undeclared = _("%(name)s: declared by no setting: %(value)s")
+    lines = [undeclared % {"name": name, "value": _line(name, stored)} for name in names]
+    former_name = _("%(old)s: the former name of %(name)s: %(value)s")
     lines += [
-        f"{old}: the former name of {name}: {_line(name, {name: stored[old]})}"
+        former_name % {"old": old, "name": name, "value": _line(name, {name: stored[old]})}
         for old, name in renamed.items()
     ]
     data: dict[str, Any] = {"stale": names, "renamed": renamed}
     if not options.prune or not lines:
-        terminal.answer(data, lines or ["Nothing is stale"])
+        terminal.answer(data, lines or [_("Nothing is stale")])
         return Exit.FOUND if lines else Exit.DONE
     done = _prune(names, renamed, stored, options)
-    told = f"Removed {', '.join([*names, *renamed])} (index {done['index']})"
+    facts = {"names": ", ".join([*names, *renamed]), "index": done["index"]}
+    told = _("Removed %(names)s (index %(index)d)") % facts
     terminal.answer({**data, **done}, [*lines, told])
     return Exit.DONE
 
@@ -95,15 +104,19 @@ def _reencrypt(terminal: Terminal, options: Namespace) -> Exit:
             if setting.needs_rewriting(stored[under].text):
                 texts[under] = setting.encode(setting.decode(stored[under].text))
         except SchemaError as error:
-            problems[under] = str(error)
+            problems[under] = said(error)
     done: dict[str, Any] = {"index": None}
     if texts:
         expected = {name: stored[name].index for name in texts}
         done = write_texts(options, texts, expected=expected)
-    told = (
-        f"Encrypted {', '.join(texts)} anew (index {done['index']})" if texts else "Nothing to do"
-    )
-    left = [f"{name}: {problem}; left alone, set it anew" for name, problem in problems.items()]
+    told = _("Nothing to do")
+    if texts:
+        facts = {"names": ", ".join(texts), "index": done["index"]}
+        told = _("Encrypted %(names)s anew (index %(index)d)") % facts
+    left = [
+        _("%(name)s: %(problem)s; left alone, set it anew") % {"name": name, "problem": problem}
+        for name, problem in problems.items()
+    ]
     terminal.answer({"names": list(texts), "problems": problems, **done}, [*left, told])
     return Exit.DONE
 
@@ -113,7 +126,7 @@ def _reencrypt(terminal: Terminal, options: Namespace) -> Exit:
 
 def _stubs_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--output", metavar="FILE", help="beside a module that only re-exports `config`, as .pyi"
+        "--output", metavar="FILE", help=_("beside a module that only re-exports `config`, as .pyi")
     )
 
 
@@ -123,22 +136,22 @@ def _stubs(terminal: Terminal, options: Namespace) -> Exit:
         terminal.out.write(text, ending="")
     else:
         write_text(options.output, text)
-        terminal.answer(None, [f"Wrote the types of {len(declared())} settings"])
+        terminal.answer(None, [_("Wrote the types of %d settings") % len(declared())])
     return Exit.DONE
 
 
 ACTIONS = (
     Action(
         "stale",
-        f"what is stored and no longer declared; exits with {Exit.FOUND:d} if anything is",
+        noop("what is stored and no longer declared; exits with 6 if anything is"),
         _stale_arguments,
         _stale,
     ),
     Action(
         "reencrypt",
-        "encrypt secrets with the first of ENCRYPTION_KEYS, after a rotation",
+        noop("encrypt secrets with the first of ENCRYPTION_KEYS, after a rotation"),
         _reencrypt_arguments,
         _reencrypt,
     ),
-    Action("stubs", "the types of `config.NAME`, as a .pyi file", _stubs_arguments, _stubs),
+    Action("stubs", noop("the types of `config.NAME`, as a .pyi file"), _stubs_arguments, _stubs),
 )

@@ -10,7 +10,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
 
+from ...exceptions import noop
 from ...live import config
 from ...reader import Loaded
 from ...schema import Setting, declared, groups, stored_name_of
@@ -19,8 +21,10 @@ from .writing import expected_indexes, time_options, write, write_options
 
 
 def _list_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--changed", action="store_true", help="only what differs from the default")
-    parser.add_argument("--group", help="only the settings of this group")
+    parser.add_argument(
+        "--changed", action="store_true", help=_("only what differs from the default")
+    )
+    parser.add_argument("--group", help=_("only the settings of this group"))
     json_option(parser)
 
 
@@ -28,8 +32,8 @@ def _list(terminal: Terminal, options: Namespace) -> Exit:
     names = list(declared())
     if options.group is not None:
         if options.group not in groups():
-            known = ", ".join(filter(None, groups())) or "none"
-            raise CommandError(f"There is no group {options.group}. Groups are: {known}.")
+            facts = {"group": options.group, "known": ", ".join(filter(None, groups())) or "-"}
+            raise CommandError(_("There is no group %(group)s. Groups are: %(known)s.") % facts)
         names = groups()[options.group]
     with config.pinned() as loaded:
         if options.changed:
@@ -63,7 +67,7 @@ def _get_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--linearizable",
         action="store_true",
-        help="ask the leader: no older than any change so far",
+        help=_("ask the leader: no older than any change so far"),
     )
     json_option(parser)
 
@@ -82,14 +86,14 @@ def _set_arguments(parser: ArgumentParser) -> None:
         "assignments",
         nargs="+",
         metavar="NAME VALUE | NAME=VALUE",
-        help='as typed into a form; "-" reads standard input; several are one entry',
+        help=_('as typed into a form; "-" reads standard input; several are one entry'),
     )
     parser.add_argument(
         "--expected-index",
         action="append",
         default=[],
         metavar="[NAME=]INDEX",
-        help="only if the setting was last changed at this index (0: it has its default)",
+        help=_("only if the setting was last changed at this index (0: it has its default)"),
     )
     time_options(parser)
     write_options(parser)
@@ -101,7 +105,7 @@ def _set(terminal: Terminal, options: Namespace) -> Exit:
     settings = {name: require(name) for name in texts}
     expected = expected_indexes(options.expected_index, list(texts))
     if sum(text in (None, "-") for text in texts.values()) > 1:
-        raise CommandError("Only one value can come through standard input.")
+        raise CommandError(_("Only one value can come through standard input."))
     values = _parsed(settings, {name: _asked(settings[name], name, texts[name]) for name in texts})
     done = write(options, values, expected=expected)
     told = {name: as_json(settings[name], value) for name, value in values.items()}
@@ -112,22 +116,27 @@ def _set(terminal: Terminal, options: Namespace) -> Exit:
 
 def _ending(options: Namespace, index: int) -> str:
     if options.apply_at:
-        return f"Scheduled for {options.apply_at.isoformat()} (index {index})"
-    until = f" until {options.expires_at.isoformat()}" if options.expires_at else ""
-    return f"Set{until} (index {index})"
+        facts = {"when": options.apply_at.isoformat(), "index": index}
+        return _("Scheduled for %(when)s (index %(index)d)") % facts
+    if options.expires_at:
+        facts = {"when": options.expires_at.isoformat(), "index": index}
+        return _("Set until %(when)s (index %(index)d)") % facts
+    return _("Set (index %d)") % index
 
 
 def _assignments(words: Sequence[str]) -> dict[str, str | None]:
     """The texts by name; None where one is still to be asked for."""
     if "=" not in words[0]:
         if len(words) > len(("NAME", "VALUE")):
-            raise CommandError("Write NAME VALUE for one setting, NAME=VALUE for each of several.")
+            raise CommandError(
+                _("Write NAME VALUE for one setting, NAME=VALUE for each of several.")
+            )
         return {words[0]: words[1] if len(words) > 1 else None}
     found: dict[str, str | None] = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals or name in found:
-            raise CommandError(f"{word!r} is no NAME=VALUE, or names a setting twice.")
+            raise CommandError(_("%r is no NAME=VALUE, or names a setting twice.") % word)
         found[name] = text
     return found
 
@@ -139,21 +148,23 @@ def _asked(setting: Setting, name: str, text: str | None) -> str:
     if text == "-":
         return sys.stdin.read().removesuffix("\n")
     if setting.is_secret:
-        raise CommandError(
-            f"{name} is a secret, and whatever stands on a command line can be seen by others. "
-            f"Leave the value out to be asked for it, or send it: set {name} - <file."
+        problem = _(
+            "%(name)s is a secret, and whatever stands on a command line can be seen by others. "
+            "Leave the value out to be asked for it, or send it: set %(name)s - <file."
         )
+        raise CommandError(problem % {"name": name})
     return text
 
 
 def _typed_in(setting: Setting, name: str) -> str:
     # Not from a pipe unless "-" says so: that of a timer's script is empty, and a value as well.
     if not sys.stdin.isatty():
-        raise CommandError(f"Give a value, or - to read it from standard input: set {name} -.")
+        problem = _("Give a value, or - to read it from standard input: set %s -.")
+        raise CommandError(problem % name)
     try:
         return getpass.getpass(f"{name}: ") if setting.is_secret else input(f"{name}: ")
     except EOFError as error:
-        raise CommandError("Nothing was typed, so nothing was changed.") from error
+        raise CommandError(_("Nothing was typed, so nothing was changed.")) from error
 
 
 def _parsed(settings: Mapping[str, Setting], texts: Mapping[str, str]) -> dict[str, Any]:
@@ -180,14 +191,15 @@ def _reset(terminal: Terminal, options: Namespace) -> Exit:
     for name in options.names:
         require(name)
     done = write(options, {}, reset=options.names)
-    told = f"Reset {', '.join(options.names)} (index {done['index']})"
+    facts = {"names": ", ".join(options.names), "index": done["index"]}
+    told = _("Reset %(names)s (index %(index)d)") % facts
     terminal.answer({**done, "reset": options.names}, [told])
     return Exit.DONE
 
 
 ACTIONS = (
-    Action("list", "every setting and its value", _list_arguments, _list),
-    Action("get", "one value, as `set` takes it", _get_arguments, _get),
-    Action("set", "change values, as one entry", _set_arguments, _set),
-    Action("reset", "go back to the declared defaults", _reset_arguments, _reset),
+    Action("list", noop("every setting and its value"), _list_arguments, _list),
+    Action("get", noop("one value, as `set` takes it"), _get_arguments, _get),
+    Action("set", noop("change values, as one entry"), _set_arguments, _set),
+    Action("reset", noop("go back to the declared defaults"), _reset_arguments, _reset),
 )

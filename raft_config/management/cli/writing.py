@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 from ...conf import get_config
 from ...proposals import propose, submit
@@ -24,23 +25,26 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def write_options(parser: ArgumentParser) -> None:
     """Who, why, how long, and under which id."""
-    parser.add_argument("--user", default=login_name(), help="who; by default the login name")
-    parser.add_argument("--comment", default="", help="why, for the history")
+    parser.add_argument("--user", default=login_name(), help=_("who; by default the login name"))
+    parser.add_argument("--comment", default="", help=_("why, for the history"))
     parser.add_argument(
         "--request-id",
-        help="the same for each attempt: a change that is tried again has one effect",
+        help=_("the same for each attempt: a change that is tried again has one effect"),
     )
     parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="how long to wait for the cluster"
+        "--timeout", type=seconds, metavar="SECONDS", help=_("how long to wait for the cluster")
     )
 
 
 def time_options(parser: ArgumentParser) -> None:
     """When a change is made, and when it ends."""
-    when = "ISO 8601, in the project's time zone if it names none, or +30m (s, m, h, d) from now"
-    parser.add_argument("--apply-at", type=instant, metavar="WHEN", help=f"not before: {when}")
+    when = _(
+        "not before: ISO 8601, in the project's time zone if it names none, or +30m (s, m, h, d) "
+        "from now"
+    )
+    parser.add_argument("--apply-at", type=instant, metavar="WHEN", help=when)
     parser.add_argument(
-        "--expires-at", type=instant, metavar="WHEN", help="put back then what was there before"
+        "--expires-at", type=instant, metavar="WHEN", help=_("put back then what was there before")
     )
 
 
@@ -59,7 +63,7 @@ def seconds(text: str) -> float:
     except (ValueError, OverflowError):
         found = 0.0
     if found <= 0:
-        raise ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise ArgumentTypeError(_("%r is no number of seconds above 0") % text)
     return found
 
 
@@ -72,7 +76,7 @@ def instant(text: str) -> datetime:
     except (ValueError, OverflowError):
         found = None
     if found is None:
-        raise ArgumentTypeError(f"{text!r} is neither like 2030-01-31T08:00 nor like +30m")
+        raise ArgumentTypeError(_("%r is neither like 2030-01-31T08:00 nor like +30m") % text)
     return timezone.make_aware(found) if timezone.is_naive(found) else found
 
 
@@ -80,14 +84,15 @@ def expected_indexes(given: Sequence[str], names: Sequence[str]) -> dict[str, in
     """What `--expected-index [NAME=]INDEX` says, for a change of these names."""
     found: dict[str, int] = {}
     for text in given:
-        name, _, index = text.rpartition("=")
+        name, _equals, index = text.rpartition("=")
         if not name and len(names) > 1:
-            raise CommandError("Of several settings, say which: --expected-index NAME=INDEX.")
+            raise CommandError(_("Of several settings, say which: --expected-index NAME=INDEX."))
         name = name or names[0]
         if name not in names or not re.fullmatch(r"[0-9]{1,18}", index):
-            raise CommandError(
-                f"--expected-index {text} is neither INDEX nor NAME=INDEX of a name that is set."
+            problem = _(
+                "--expected-index %s is neither INDEX nor NAME=INDEX of a name that is set."
             )
+            raise CommandError(problem % text)
         found[name] = int(index)
     return found
 

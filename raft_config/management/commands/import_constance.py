@@ -16,13 +16,16 @@ from types import ModuleType
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
+from ...exceptions import noop
+from ...language import told as said
 from ...live import config
 from ...schema import SchemaError, declared
 from ..cli.differences import Differences, difference_data, difference_lines, shown
-from ..cli.terminal import Exit, Terminal, json_option, perform
+from ..cli.terminal import Exit, SpokenCommand, Terminal, json_option, perform
 from ..cli.writing import write, write_options
 
 PASTED = {"SETTINGS": "CONFIG", "FIELDS": "ADDITIONAL_FIELDS", "FIELDSETS": "CONFIG_FIELDSETS"}
@@ -40,18 +43,20 @@ class Plan:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-class Command(BaseCommand):
+class Command(SpokenCommand):
     """Shows what it would do, or does it as one entry."""
 
-    help = "Move the stored values of django-constance here, as one entry."
+    help = noop("Move the stored values of django-constance here, as one entry.")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only show what would be moved")
         parser.add_argument(
-            "--overwrite", action="store_true", help="also what was changed here already"
+            "--dry-run", action="store_true", help=_("only show what would be moved")
         )
         parser.add_argument(
-            "--partial", action="store_true", help="move the rest if some cannot be moved"
+            "--overwrite", action="store_true", help=_("also what was changed here already")
+        )
+        parser.add_argument(
+            "--partial", action="store_true", help=_("move the rest if some cannot be moved")
         )
         write_options(parser)
         json_option(parser)
@@ -69,19 +74,23 @@ def _move(terminal: Terminal, options: Namespace) -> Exit:
     changes = _changes(plan)
     lines = [
         *difference_lines(changes),
-        *(f"{name}: changed here already, left alone (--overwrite)" for name in plan.kept),
-        *(f"{name}: cannot be moved: {problem}" for name, problem in plan.problems.items()),
+        *(_("%s: changed here already, left alone (--overwrite)") % name for name in plan.kept),
+        *(
+            _("%(name)s: cannot be moved: %(problem)s") % {"name": name, "problem": problem}
+            for name, problem in plan.problems.items()
+        ),
     ]
     is_refused = bool(plan.problems) and not options.partial
     done: Mapping[str, Any] = {"index": None}
-    ending = "Nothing to move"
+    ending = _("Nothing to move")
     if is_refused:
-        ending = "Nothing was moved: correct these in constance, or move the rest with --partial"
+        ending = _("Nothing was moved: correct these in constance, or move the rest with --partial")
     elif options.dry_run and plan.values:
-        ending = "Nothing was moved: this is a dry run"
+        ending = _("Nothing was moved: this is a dry run")
     elif plan.values:
         done = write(options, plan.values, expected=plan.expected, origin="import")
-        ending = f"Moved {len(plan.values)} (index {done['index']})"
+        facts = {"count": len(plan.values), "index": done["index"]}
+        ending = _("Moved %(count)d (index %(index)d)") % facts
     data = {"changes": difference_data(changes), "kept": plan.kept, "problems": plan.problems}
     terminal.answer({**data, **done}, [*lines, ending])
     return Exit.REFUSED if is_refused else Exit.DONE
@@ -95,14 +104,14 @@ def _constance() -> ModuleType:
         return import_module("constance.settings")
     except ImportError as error:
         raise CommandError(
-            "django-constance is not installed; its values can be read only while it is."
+            _("django-constance is not installed; its values can be read only while it is.")
         ) from error
 
 
 def _declare_first(
     terminal: Terminal, constance: ModuleType, undeclared: list[str], *, is_dry: bool
 ) -> Exit:
-    told = f"Not declared yet: {', '.join(undeclared)}. Add this to the Django settings:"
+    told = _("Not declared yet: %s. Add this to the Django settings:") % ", ".join(undeclared)
     snippet = _snippet(constance)
     terminal.answer({"undeclared": undeclared, "paste": "\n".join(snippet)}, [told, "", *snippet])
     return Exit.DONE if is_dry else Exit.REFUSED
@@ -126,7 +135,10 @@ def _stored(constance: ModuleType) -> dict[str, Any]:
     try:
         backend = import_string(constance.BACKEND)()
     except (ImportError, ImproperlyConfigured, RuntimeError) as error:
-        raise CommandError(f"The backend {constance.BACKEND} cannot be used: {error}") from error
+        facts = {"backend": constance.BACKEND, "error": error}
+        raise CommandError(
+            _("The backend %(backend)s cannot be used: %(error)s") % facts
+        ) from error
     found: dict[str, Any] = {}
     for name in constance.CONFIG:
         try:
@@ -135,9 +147,11 @@ def _stored(constance: ModuleType) -> dict[str, Any]:
             found[name] = error
         except Exception as error:
             # Of a database, of Redis, or of the project's own backend.
-            raise CommandError(
-                f"constance cannot read {name}: {error}. Move the values while its store is there."
-            ) from error
+            problem = _(
+                "constance cannot read %(name)s: %(error)s. Move the values while its store is "
+                "there."
+            )
+            raise CommandError(problem % {"name": name, "error": error}) from error
     # None is what it gives for a name that is not stored.
     return {name: value for name, value in found.items() if value is not None}
 
@@ -167,12 +181,12 @@ def _plan(stored: Mapping[str, Any], *, overwrite: bool) -> Plan:
 
 def _cleaned(name: str, raw: Any) -> Any:
     if isinstance(raw, Exception):
-        raise SchemaError(f"constance cannot read it ({raw!r})")
+        raise SchemaError(noop("constance cannot read it (%(error)r)"), error=raw)
     return declared()[name].clean(raw)
 
 
 def _told(error: SchemaError | ValidationError) -> str:
-    return str(error) if isinstance(error, SchemaError) else " ".join(error.messages)
+    return said(error) if isinstance(error, SchemaError) else " ".join(error.messages)
 
 
 def _changes(plan: Plan) -> Differences:

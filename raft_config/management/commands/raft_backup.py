@@ -7,8 +7,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
 
-from ...exceptions import UnavailableError
+from ...exceptions import UnavailableError, noop
 from ...node import get_node
 from ...operations.backup import encode_backup, take_backup
 from ...proposals import read_index
@@ -19,29 +20,33 @@ from ..cli.terminal import Exit, Terminal
 class Command(OperatorCommand):
     """By default it holds every change that was acknowledged before it began."""
 
-    help = "Write values, history and scheduled changes to FILE. Secrets stay encrypted in it."
+    help = noop(
+        "Write values, history and scheduled changes to FILE. Secrets stay encrypted in it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", help="must not exist yet")
+        parser.add_argument("file", help=_("must not exist yet"))
         parser.add_argument(
-            "--local", action="store_true", help="what this node has applied, asking no leader"
+            "--local", action="store_true", help=_("what this node has applied, asking no leader")
         )
 
     def run(self, terminal: Terminal, options: Namespace) -> Exit:
         node = get_node()
         if not options.local:
-            self.tell("Asking the leader how far to go ...")
+            self.tell(_("Asking the leader how far to go ..."))
             index = read_index()
             if not node.wait_until_applied(index, node.config.write_timeout_seconds):
-                raise UnavailableError("This node lags behind; try again, or take --local.")
+                raise UnavailableError(noop("This node lags behind; try again, or take --local."))
         backup = take_backup(node)
         content = encode_backup(backup)
         write_new(Path(options.file), content)
-        text = (
-            f"{options.file}: {backup.settings} settings as of index {backup.index}, "
-            f"{len(content)} bytes."
-        )
+        text = _("%(file)s: %(count)d settings as of index %(index)d, %(size)d bytes.") % {
+            "file": options.file,
+            "count": backup.settings,
+            "index": backup.index,
+            "size": len(content),
+        }
         data = {"file": options.file, "index": backup.index, "settings": backup.settings}
         terminal.answer(data, [text])
         return Exit.DONE
@@ -60,6 +65,7 @@ def write_new(path: Path, content: bytes) -> None:
         part.unlink()
     except FileExistsError as error:
         part.unlink(missing_ok=True)
-        raise CommandError(f"{path} is there already; choose another name.") from error
+        raise CommandError(_("%s is there already; choose another name.") % path) from error
     except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error}") from error
+        facts = {"path": path, "error": error}
+        raise CommandError(_("%(path)s cannot be written: %(error)s") % facts) from error

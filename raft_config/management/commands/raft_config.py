@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.utils.translation import gettext
 
+from ...exceptions import noop
 from ..cli import files, past, planned, upkeep, values
-from ..cli.terminal import perform
+from ..cli.terminal import SpokenCommand, perform
 
 ACTIONS = {
     action.name: action
@@ -17,15 +18,15 @@ ACTIONS = {
 }
 
 
-class Command(BaseCommand):
+class Command(SpokenCommand):
     """One subcommand each. What is refused is told in one line, and the exit code tells why."""
 
-    help = "Show, change, compare and move the settings that all nodes agree on."
+    help = noop("Show, change, compare and move the settings that all nodes agree on.")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         for action in ACTIONS.values():
-            action.add_arguments(actions.add_parser(action.name, help=action.help))
+            action.add_arguments(actions.add_parser(action.name, help=gettext(action.help)))
 
     def handle(self, *_: Any, action: str, **options: Any) -> None:
         perform(ACTIONS[action].run, self, options)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from ...core.configuration import Member
+from ...exceptions import noop
 from ...node import get_node
 from ...operations import Facts, Operation, survey
 from ..cli.operating import FORCE, OperatorCommand, operate, operation_options
@@ -17,25 +20,27 @@ ROW = "{:16} {:8} {:10} {:>8} {:>8} {:10} {}"
 class Command(OperatorCommand):
     """Each action shows first what it does to the quorum."""
 
-    help = "List the members as each tells of itself, or add, promote, remove or move one."
+    help = noop("List the members as each tells of itself, or add, promote, remove or move one.")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         json_option(parser)
         actions = parser.add_subparsers(dest="action", metavar="ACTION")
-        json_option(actions.add_parser("list", help="the members, as each tells of itself"))
-        add = self._action(actions, "add", "let a newcomer in: start it with JOIN first")
-        add.add_argument("url", help="where the members reach it, like http://10.0.0.4:8000/raft")
-        add.add_argument("--learner", action="store_true", help="without a vote, for ever")
-        promote = self._action(actions, "promote", "give a learner a vote")
-        promote.add_argument("--force", action="store_true", help=FORCE)
-        self._action(actions, "remove", "take a member out, dead or alive")
-        move = self._action(actions, "set-url", "a member has moved")
-        move.add_argument("url", help="where it answers now")
-        move.add_argument("--force", action="store_true", help=FORCE)
+        json_option(actions.add_parser("list", help=_("the members, as each tells of itself")))
+        add = self._action(actions, "add", _("let a newcomer in: start it with JOIN first"))
+        add.add_argument(
+            "url", help=_("where the members reach it, like http://10.0.0.4:8000/raft")
+        )
+        add.add_argument("--learner", action="store_true", help=_("without a vote, for ever"))
+        promote = self._action(actions, "promote", _("give a learner a vote"))
+        promote.add_argument("--force", action="store_true", help=_(FORCE))
+        self._action(actions, "remove", _("take a member out, dead or alive"))
+        move = self._action(actions, "set-url", _("a member has moved"))
+        move.add_argument("url", help=_("where it answers now"))
+        move.add_argument("--force", action="store_true", help=_(FORCE))
 
     def _action(self, actions: Any, name: str, text: str) -> ArgumentParser:
         parser: ArgumentParser = actions.add_parser(name, help=text)
-        parser.add_argument("node", help="the node's id")
+        parser.add_argument("node", help=_("the node's id"))
         operation_options(parser)
         json_option(parser)
         return parser

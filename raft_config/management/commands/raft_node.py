@@ -11,9 +11,10 @@ from typing import Any
 
 from celery import Celery
 from celery.beat import Scheduler, Service
-from django.core.management.base import BaseCommand
 
+from ...exceptions import noop
 from ...tasks import beat_schedule, queue_name
+from ..cli.terminal import SpokenCommand
 
 POLLING_SECONDS = 0.05
 """The memory broker looks for messages so often; its default of 1 s delivers ticks in heaps."""
@@ -33,10 +34,10 @@ def make_app() -> Celery:
     return app
 
 
-class Command(BaseCommand):
+class Command(SpokenCommand):
     """Runs until SIGTERM or Ctrl-C, which the worker handles."""
 
-    help = "Run this node's Celery worker and beat in one process, without a broker server."
+    help = noop("Run this node's Celery worker and beat in one process, without a broker server.")
 
     def handle(self, *_: Any, **__: Any) -> None:
         app = make_app()

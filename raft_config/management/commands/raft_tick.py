@@ -7,23 +7,25 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.db import close_old_connections
+from django.utils.translation import gettext as _
 
 from ...agreement import comparison
 from ...conf import get_config
+from ...exceptions import noop
 from ...joining import join_cluster
 from ...node import get_node
 from ...operations import prepare_to_stop, resume
+from ..cli.terminal import SpokenCommand
 
 
-class Command(BaseCommand):
+class Command(SpokenCommand):
     """Runs until it is told to stop; then it hands leadership over before it ends."""
 
-    help = "Drive this node without Celery, until SIGTERM or Ctrl-C."
+    help = noop("Drive this node without Celery, until SIGTERM or Ctrl-C.")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--seconds", type=float, help="stop after so many seconds")
+        parser.add_argument("--seconds", type=float, help=_("stop after so many seconds"))
 
     def handle(self, *_: Any, seconds: float | None = None, **__: Any) -> None:
         stop = threading.Event()

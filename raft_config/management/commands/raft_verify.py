@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from django.utils.translation import gettext as _
+
+from ...exceptions import noop
 from ...node import get_node
 from ...operations.verify import verify
 from ..cli.examining import tell
@@ -14,15 +17,15 @@ from ..cli.terminal import Exit, Terminal
 class Command(OperatorCommand):
     """Changes nothing, and may run at any time."""
 
-    help = (
+    help = noop(
         "Check this node's log, replay it against its tables, and compare with its peers. Exit "
         "code: 0 nothing is wrong, 1 something is; each finding says what."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--local", action="store_true", help="ask no peer")
+        parser.add_argument("--local", action="store_true", help=_("ask no peer"))
 
     def run(self, terminal: Terminal, options: Namespace) -> Exit:
-        self.tell("Replaying the log ...")
+        self.tell(_("Replaying the log ..."))
         return tell(terminal, verify(get_node(), ask_peers=not options.local))

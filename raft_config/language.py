@@ -1,0 +1,15 @@
+"""The language of whoever reads an error; what is logged or sent to other nodes is English."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext
+
+from .exceptions import RaftConfigError
+
+
+def told(error: BaseException) -> str:
+    """What an error says. One that is not ours, or that quotes a peer, says it in its own words."""
+    if not isinstance(error, RaftConfigError) or not error.sentence:
+        return str(error)
+    sentence = gettext(error.sentence)
+    return sentence % error.facts if error.facts else sentence
