@@ -18,6 +18,7 @@ from django.db import connections
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from . import tracing
 from .conf import did_you_mean, get_config
 from .exceptions import (
     ConflictError,
@@ -106,7 +107,7 @@ def submit(command: Command | CancelSchedule, timeout_seconds: float | None = No
     """Bring a command to the leader, and wait until it is applied here. Raises as `propose`."""
     node = get_node()
     _refuse_within_atomic(node)
-    with node.journal.timed_write():
+    with node.journal.timed_write(), tracing.writing(node.node_id):
         return _submit(node, command, timeout_seconds)
 
 

@@ -34,7 +34,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from . import operations
+from . import operations, tracing
 from .conf import get_config, url_problem
 from .core import messages
 from .exceptions import (
@@ -114,7 +114,9 @@ class RpcView(APIView):
             return received[0]
 
         self.caller = self.signer.verify_request("POST", request.path, request.headers, read)
-        return self._reply(200, self.handle(get_node(), self.caller, received[0]))
+        node, name = get_node(), self.handle.__name__.removeprefix("handle_")
+        with tracing.answering(name, node.node_id, request.headers):
+            return self._reply(200, self.handle(node, self.caller, received[0]))
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # as DRF
         """Answer every error: the project's handler, or Django's page, is no reply to a node."""

@@ -3,13 +3,19 @@
 import pytest
 from django.db import DatabaseError, connection
 from django.test import Client, override_settings
+from django.urls import path
+from health_check.views import HealthCheckView
 
 from raft_config import health
+from raft_config.health_check import RaftConfigReady
 
 from .peers import SECRETS, URLS, Peers, adopt, append, elect, from_peer, make_node
 from .storage.helpers import statements
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+CHECKS = ["health_check.checks.Database", "raft_config.health_check.RaftConfigReady"]
+urlpatterns = [path("health/", HealthCheckView.as_view(checks=CHECKS))]
 
 LIVE, READY = "/raft/health/live", "/raft/health/ready"
 
@@ -93,3 +99,31 @@ def test_ready_is_cheap_and_writes_nothing(node):
 def test_only_looking_is_allowed(node, address):
     assert Client().post(address).status_code == 405
     assert Client().head(address).status_code in (200, 503)
+
+
+# -- django-health-check
+
+
+@pytest.fixture
+def checked(settings):
+    """What the project's own health page says."""
+    settings.ROOT_URLCONF = __name__
+
+    def ask():
+        response = Client().get("/health/?format=json")
+        return response.status_code, response.json()[repr(RaftConfigReady())]
+
+    return ask
+
+
+def test_check_of_django_health_check_says_what_ready_says(node, checked):
+    node.receive(from_peer(node, append(1)))
+    assert checked() == (200, "OK")
+
+
+def test_check_of_django_health_check_names_the_problems(node, checked):
+    node.tick()
+    node.storage.halt("Upgrade this node.")
+    status, told = checked()
+    assert status == 500
+    assert "no leader, halted" in told

@@ -19,6 +19,7 @@ import requests
 from requests import exceptions as failures
 from requests.adapters import HTTPAdapter
 
+from .. import tracing
 from ..conf import RaftConfig
 from ..core import messages
 from ..core.messages import Envelope
@@ -171,7 +172,8 @@ class HttpTransport:
         self, receiver_id: str, base_url: str, name: str, body: bytes, timeout_seconds: float
     ) -> tuple[int, bytes]:
         try:
-            return self._post(receiver_id, base_url, name, body, timeout_seconds)
+            with tracing.asking(name, receiver_id):
+                return self._post(receiver_id, base_url, name, body, timeout_seconds)
         except MessageRefusedError as error:
             raise PeerRejectedError(
                 f"The answer of {base_url} is not to be used: {error}"
@@ -207,7 +209,12 @@ class HttpTransport:
         self, url: str, body: bytes, signed: Mapping[str, str], timeout_seconds: float
     ) -> requests.Response:
         connect = min(CONNECT_TIMEOUT_SECONDS, timeout_seconds)
-        headers = {**signed, "Content-Type": "application/json", "Accept-Encoding": "identity"}
+        headers = {
+            **tracing.headers(),
+            **signed,
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+        }
         try:
             request = requests.Request("POST", url, headers=headers, data=body).prepare()
             # Not by Session.send: cookies, redirects and hooks would cost as much as the rest.

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from django.db import connections
 
-from .. import measures
+from .. import measures, tracing
 from ..core.messages import Envelope
 from ..exceptions import PeerError, PeerRejectedError
 
@@ -81,7 +81,7 @@ class Courier:
                 self._stepper = threading.Thread(target=self._step, name="raft-step", daemon=True)
                 self._stepper.start()
             try:
-                pool.submit(self._carry, envelope, base_url)
+                pool.submit(tracing.carried(self._carry), envelope, base_url)
             except RuntimeError:  # the interpreter is ending, which no lock of ours can foresee
                 self._is_closed = True
 

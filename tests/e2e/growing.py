@@ -128,13 +128,13 @@ class Cluster(Nodes):
 
 
 @contextmanager
-def growing(count: int, *, room: int, learners: str = "") -> Iterator[Cluster]:
-    """So many nodes, and ports for `room`."""
+def growing(count: int, *, room: int, **more: str) -> Iterator[Cluster]:
+    """So many nodes, and ports for `room`; `more` is for `GrowingCluster`."""
     with tempfile.TemporaryDirectory(prefix="raft-config-growth-") as folder:
         request = clusters.Request(Path(folder), nodes=count, port=_free_ports(2 * room + 10))
         planned = clusters.plan(request)
         facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
-        nodes = Cluster(GrowingCluster(**facts, learners=learners))
+        nodes = Cluster(GrowingCluster(**{**facts, **more}))
         try:
             yield nodes
         finally:

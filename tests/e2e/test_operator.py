@@ -26,3 +26,30 @@ def test_status_tells_the_same_on_every_node_that_is_left() -> None:
 def told(nodes: Cluster, node_ids: str) -> set[tuple[int, str]]:
     ended = [nodes.manage(each, "raft_status", "--json") for each in node_ids]
     return {(each.returncode, json.loads(each.stdout)["health"]) for each in ended}
+
+
+def test_one_trace_leads_from_the_proposer_over_the_leader_to_the_followers() -> None:
+    with growing(3, room=3, settings_module="tests.e2e.tracing_settings") as nodes:
+        leader = nodes.leader()
+        proposer = next(each for each in "abc" if each != leader)
+        assert "error" not in nodes.agents[proposer].ask(set="traced", timeout=10)
+        wait_for(lambda: any(names == path(proposer, leader) for names in traces(nodes).values()))
+
+
+def path(proposer: str, leader: str | None) -> set[tuple[str, str]]:
+    """Who takes part in a write, by the spans in which they take in something."""
+    followers = {each for each in "abc" if each != leader}
+    taken = {(each, "raft_config.raft") for each in followers}
+    return {(proposer, "raft_config.write"), (str(leader), "raft_config.propose"), *taken}
+
+
+def traces(nodes: Cluster) -> dict[str, set[tuple[str, str]]]:
+    """Node and name of each span that is no client's, by its trace."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for node in nodes.cluster.nodes:
+        for line in (node.folder / "spans.jsonl").read_text().splitlines():
+            span = json.loads(line)
+            if span["kind"] != "SpanKind.CLIENT":
+                names = found.setdefault(span["context"]["trace_id"], set())
+                names.add((span["attributes"]["raft_config.node"], span["name"]))
+    return found
