@@ -152,7 +152,7 @@ class EtcdNode(Node):
             for index, command in view.entries
             if index >= start
         )
-        if view.tail >= start and (not entries or entries[0].index > start):
+        if start <= view.snapshot.index and (not entries or entries[0].index > start):
             self._install(view)
             return False
         self._receive(
@@ -178,8 +178,8 @@ class EtcdNode(Node):
                 "Move it first: manage.py raft_config move --to etcd. "
                 "Or set ENGINE in RAFT_CONFIG to 'raft'."
             )
-        # With our own last entry, to see that it is the same there.
-        known = state.last_log_index == self._compared
+        # With our own last entry, to see that it is the same there; once, while all goes well.
+        known, self._compared = state.last_log_index == self._compared, -1
         view = self.etcd.look(max(1, state.last_log_index + known))
         if view is None:
             if state.configuration.by_id:
@@ -194,15 +194,32 @@ class EtcdNode(Node):
         configuration = state.configuration
         if not configuration.is_unknown and configuration.generation != view.life.generation:
             raise PeerRejectedError(self.etcd.of_another_life())
-        ours = self.storage.log.entries(state.last_log_index, max_entries=1, max_bytes=1)
-        theirs = dict(view.entries).get(state.last_log_index)
-        differs = bool(ours) and theirs not in (None, ours[0].command)
-        if view.tail < state.last_log_index or differs:
+        if view.tail < state.last_log_index or self._differs(state.last_log_index, view):
             raise PeerRejectedError(
                 f"etcd has lost entries that node {self.node_id} has applied, through "
                 f"{state.last_log_index}: was it restored from a backup? Restore a later one, or "
                 "bring what this node has there: manage.py raft_config move --to etcd."
             )
+        if start := self._gap_after(state.last_log_index, view):
+            raise PeerRejectedError(
+                f"etcd has lost the entry {start} of {view.tail}: somebody has deleted keys under "
+                f"{self.etcd.prefix}. Bring what the node with the most has there: "
+                "manage.py raft_config move --to etcd."
+            )
+
+    def _differs(self, index: int, view: View) -> bool:
+        """Whether our last entry is another one there."""
+        theirs = dict(view.entries).get(index)
+        if theirs is None:
+            return False
+        ours = self.storage.log.entries(index, max_entries=1, max_bytes=1)
+        return bool(ours) and ours[0].command != theirs
+
+    def _gap_after(self, index: int, view: View) -> int:
+        """The next entry, if it is neither there nor in the snapshot; else 0."""
+        start = index + 1
+        is_there = start > view.tail or start in dict(view.entries)
+        return 0 if is_there or start <= view.snapshot.index else start
 
     def _install(self, view: View) -> None:
         """The snapshot, chunk after chunk: this node goes on where it stopped."""
@@ -268,7 +285,7 @@ class EtcdNode(Node):
 
     def fire_due(self, state: NodeState) -> None:
         """As the one that holds the lease; another one does no harm, for each fires once."""
-        if self.lease.is_held:
+        if self.lease.is_held and not self._trouble:
             self._try(lambda: self._fire(state))
 
     def _fire(self, state: NodeState) -> None:
