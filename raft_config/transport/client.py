@@ -1,23 +1,20 @@
 """Asking a peer over HTTP: one signed POST, one signed reply.
 
-Connections are kept alive in a session per thread, because `requests` does not promise that a
-session bears several threads. Nothing of the environment is used (no proxies, no .netrc), no
-redirect is followed, nothing is retried (the caller knows whether that makes sense), and a reply
-is read only up to a limit.
+Connections are kept alive in a pool that all threads share. Nothing of the environment is used (no
+proxies, no .netrc), no redirect is followed, nothing is retried (the caller knows whether that
+makes sense), and a reply is read only up to a limit.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import requests
-from requests import exceptions as failures
-from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3 import exceptions as failures
 
 from .. import tracing
 from ..conf import RaftConfig
@@ -49,6 +46,9 @@ MAX_REPLY_BYTES: Final = 64 * 1024
 """Replies name a few numbers, or one error."""
 
 CONNECT_TIMEOUT_SECONDS: Final = 1.0
+MOST_PEERS: Final = 256
+MOST_CONNECTIONS: Final = 64
+"""So many are kept to one peer; the connection of one thread more is closed after use."""
 MAX_SHOWN: Final = 200
 
 _FACTS_IN_TEXT: Final = (
@@ -103,6 +103,13 @@ _HINTS: Final[Mapping[int, str]] = {
     404: "Correct the URL: it must end with the prefix under which raft_config.urls is mounted.",
     413: "Let the proxy on the way pass bodies of MAX_BATCH_BYTES and a half.",
 }
+UNREACHABLE: Final = (
+    failures.ConnectTimeoutError,
+    failures.NameResolutionError,
+    failures.NewConnectionError,
+)
+"""The peer has received nothing; of anything else it may have."""
+
 _REDIRECT: Final = "It redirects; give this node the URL that it leads to, https for instance."
 _NO_NODE: Final = "Look who answers there, and whether a proxy removes the Signature headers."
 
@@ -113,7 +120,7 @@ class HttpTransport:
     def __init__(self, signer: Signer, *, timeout_seconds: float) -> None:
         self.signer = signer
         self.timeout_seconds = timeout_seconds
-        self._local = threading.local()
+        self._pools = PoolManager(MOST_PEERS, maxsize=MOST_CONNECTIONS)
 
     def send(self, envelope: Envelope, base_url: str) -> Envelope:
         """Post a message of Raft; the peer's reply. Raises PeerUnavailable-, PeerRejectedError."""
@@ -187,12 +194,16 @@ class HttpTransport:
             raise PeerUnreachableError(f"No URL of node {receiver_id} is known; try again later.")
         url = f"{base_url}/rpc/{name}/"
         signed = self._signed(receiver_id, url, body)
-        with self._request(url, body, signed, timeout_seconds) as response:
-            content = _read(response)
+        response = self._request(url, body, signed, timeout_seconds)
+        try:
+            content = _read(url, response)
+        finally:
+            response.close()  # what was read whole has gone back to its pool
         if "Signature" not in response.headers:
-            raise _unsigned(receiver_id, response, content)
-        self.signer.verify_reply(signed, response.status_code, response.headers, content)
-        return response.status_code, content
+            raise _unsigned(receiver_id, url, response.status, content)
+        # A header that comes twice is joined here, and then in no signed form.
+        self.signer.verify_reply(signed, response.status, dict(response.headers), content)
+        return response.status, content
 
     def _signed(self, receiver_id: str, url: str, body: bytes) -> dict[str, str]:
         if len(body) > MAX_BODY_BYTES:
@@ -207,7 +218,7 @@ class HttpTransport:
 
     def _request(
         self, url: str, body: bytes, signed: Mapping[str, str], timeout_seconds: float
-    ) -> requests.Response:
+    ) -> BaseHTTPResponse:
         connect = min(CONNECT_TIMEOUT_SECONDS, timeout_seconds)
         headers = {
             **tracing.headers(),
@@ -216,40 +227,36 @@ class HttpTransport:
             "Accept-Encoding": "identity",
         }
         try:
-            request = requests.Request("POST", url, headers=headers, data=body).prepare()
-            # Not by Session.send: cookies, redirects and hooks would cost as much as the rest.
-            adapter = self._session().get_adapter(url)
-            return adapter.send(request, timeout=(connect, timeout_seconds), stream=True)
+            return self._pools.connection_from_url(url).urlopen(
+                "POST",
+                urlsplit(url).path,
+                body,
+                headers,
+                retries=False,  # and so no redirect either
+                timeout=Timeout(connect, timeout_seconds),
+                preload_content=False,
+            )
         except failures.SSLError as error:
             raise PeerRejectedError(f"{url} has no certificate to trust: {error}") from error
-        except (failures.ConnectionError, failures.Timeout) as error:
-            raise _silence(url, error) from error
-        except (failures.RequestException, ValueError) as error:
+        except (failures.LocationValueError, ValueError) as error:
             raise PeerRejectedError(f"{url!r} is no URL to post to: {error}") from error
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.headers.clear()
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=0))
-            self._local.session = session
-        return session
+        except UNREACHABLE as error:
+            raise PeerUnreachableError(f"{url} does not answer: {error}") from error
+        except failures.HTTPError as error:
+            raise PeerUnavailableError(f"{url} does not answer: {error}") from error
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(url: str, response: BaseHTTPResponse) -> bytes:
     """The body, up to the limit; reading it whole gives the connection back."""
     found = bytearray()
     try:
         # To its very end: a body that is shorter than its stated length shows only there.
-        while chunk := response.raw.read(MAX_REPLY_BYTES + 1 - len(found), decode_content=False):
+        while chunk := response.read(MAX_REPLY_BYTES + 1 - len(found), decode_content=False):
             found += chunk
-    except Exception as error:  # urllib3's errors are not wrapped when its stream is read
-        raise PeerUnavailableError(f"{response.url} broke off: {error}") from error
+    except (failures.HTTPError, OSError) as error:
+        raise PeerUnavailableError(f"{url} broke off: {error}") from error
     if len(found) > MAX_REPLY_BYTES:
-        raise PeerRejectedError(f"{response.url} answers with more than {MAX_REPLY_BYTES} bytes.")
+        raise PeerRejectedError(f"{url} answers with more than {MAX_REPLY_BYTES} bytes.")
     return bytes(found)
 
 
@@ -262,25 +269,12 @@ def _check_answer(request: Envelope, reply: Envelope) -> None:
         raise InvalidMessageError(f"{found} is no reply to {asked}.")
 
 
-def _silence(url: str, error: Exception) -> PeerUnavailableError:
-    """Whether the peer can have received something depends on where it ended."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    # urllib3's NewConnectionError, NameResolutionError and ConnectTimeoutError are all of these.
-    is_unreachable = isinstance(error, failures.ConnectTimeout) or type(reason).__name__ in {
-        "NewConnectionError",
-        "NameResolutionError",
-    }
-    made = PeerUnreachableError if is_unreachable else PeerUnavailableError
-    return made(f"{url} does not answer: {error}")
-
-
 def _unsigned(
-    receiver_id: str, response: requests.Response, content: bytes
+    receiver_id: str, url: str, status: int, content: bytes
 ) -> PeerUnavailableError | PeerRejectedError:
     """The error for an answer that anybody may have written."""
-    status = response.status_code
     says = ascii(content[:MAX_SHOWN].decode(errors="replace"))
-    text = f"{response.url} answered for node {receiver_id} with status {status}, unsigned: {says}."
+    text = f"{url} answered for node {receiver_id} with status {status}, unsigned: {says}."
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
         return PeerUnavailableError(f"{text} Look at its log, and at the proxy's.")
     is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST

@@ -108,9 +108,7 @@ def serving(answer):
 def transport():
     made = HttpTransport(signer(), timeout_seconds=TIMEOUT)
     yield made
-    session = getattr(made._local, "session", None)
-    if session is not None:
-        session.close()
+    made._pools.clear()
 
 
 def send(transport, answer, envelope=REQUEST):
@@ -185,7 +183,6 @@ def test_a_transport_serves_many_threads(transport):
         mine = 0
         for _ in range(20):
             mine += transport.send(REQUEST, server.url) == REPLY
-        transport._session().close()
         good.append(mine)
 
     good = []
@@ -342,7 +339,7 @@ def test_a_call_waits_as_long_as_its_caller_and_not_longer(transport):
         with pytest.raises(PeerUnavailableError):
             patient.call("b", server.url, "ping", {}, 0.1)
         assert time.monotonic() - before < TIMEOUT
-        patient._session().close()
+        patient._pools.clear()
 
 
 def break_off_at_once(handler):
