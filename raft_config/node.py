@@ -65,7 +65,9 @@ from .exceptions import (
     UnsupportedCommandError,
 )
 from .firing import Firing
+from .group_commit import Answered, GroupCommit
 from .journal import Journal
+from .news import News
 from .storage import DatabaseStorage, check_command
 from .storage.durability import is_likely_durable
 from .transport.client import transport_for
@@ -74,11 +76,8 @@ from .version_file import version_file_of
 
 logger = logging.getLogger("raft_config")
 
-LOOK_SECONDS = 0.001
-"""How often to look at the version file while another process of this node may apply ..."""
-
-POLL_SECONDS = 0.01
-"""... and how often into the database, which tells what that file cannot."""
+POLL_SECONDS = 0.05
+"""How often who waits looks into the database, which tells what the version file cannot."""
 
 REACHABLE_SECONDS = 2.0
 """How often a driver asks the node's own URL whether it answers (DESIGN §2.10) ..."""
@@ -125,7 +124,9 @@ class Node:
         self.transport = transport
         self.storage = DatabaseStorage(config.database, self._first_state)
         self.journal = Journal(config.database, clock)
-        self.courier = Courier(transport, self._take_reply)
+        self.courier = Courier(transport, self._take_replies)
+        self.news = News(config)
+        self._proposals = GroupCommit(lambda commands: self._answer(Propose(commands)))
         self._firing = Firing(self.storage.due_times, at_once=config.timing.max_uncommitted_entries)
         self._pinger: ThreadPoolExecutor | None = None
         self._ping: Future[bool] | None = None
@@ -219,7 +220,8 @@ class Node:
         """
         self.storage.require_room([check_command(command) for command in commands])
         self._drive_if_alone()
-        accepted = self._ask(Propose(tuple(commands)))
+        event = Propose(tuple(commands))
+        accepted = self._accepted(event, *self._proposals.propose(event.commands))
         begun = time.perf_counter()
         self.wait_applied(accepted.index + len(commands) - 1, accepted.term, timeout_seconds)
         measures.REPLICATIONS.observe(time.perf_counter() - begun)
@@ -271,19 +273,19 @@ class Node:
         refused = next((each for each in effects if isinstance(each, Refused)), None)
         if refused is not None:
             raise error_for(refused, begun)
-        seen, state = self._news(), begun
+        seen, state = self.news.seen(), begun
         while not is_confirmed(begun, state):
             if self.monotonic() > deadline:
                 raise UnavailableError("No majority answered in time; try again later.")
-            self._wait_for_news(seen)
-            seen, state = self._news(), self.state
+            self.news.wait(seen, POLL_SECONDS)
+            seen, state = self.news.seen(), self.state
         return begun.last_log_index
 
     def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
         """Wait until that is applied here. Raises EntryLostError, OutcomeUnknownError."""
         deadline = self.monotonic() + timeout_seconds
         while True:
-            seen = self._news()
+            seen = self.news.seen()
             outcome = outcome_of(self.state, self.storage.log, index, term)
             if outcome is Outcome.APPLIED:
                 return
@@ -292,28 +294,18 @@ class Node:
             # Compacted: it may have been another leader's. Only a retry under its id can tell.
             if outcome is Outcome.COMPACTED or self.monotonic() > deadline:
                 raise OutcomeUnknownError(f"at index {index}")
-            self._wait_for_news(seen)
+            self.news.wait(seen, POLL_SECONDS, index=index)
 
     def wait_until_applied(self, index: int, timeout_seconds: float) -> bool:
         """Wait until this node has applied `index`; whether it came to that in time."""
         deadline = self.monotonic() + timeout_seconds
-        seen = self._news()
+        seen = self.news.seen()
         while self.storage.version() < index:
             if self.monotonic() > deadline:
                 return False
-            self._wait_for_news(seen)
-            seen = self._news()
+            self.news.wait(seen, POLL_SECONDS, index=index)
+            seen = self.news.seen()
         return True
-
-    def _news(self) -> tuple[int, int]:
-        """Something else once a reply was stepped here, or any process has applied something."""
-        return self.courier.stepped, version_file_of(self.config).token()
-
-    def _wait_for_news(self, seen: tuple[int, int]) -> None:
-        """Until there is any, or it is time to look into the database all the same."""
-        deadline = time.monotonic() + POLL_SECONDS
-        while self._news() == seen and time.monotonic() < deadline:
-            self.courier.wait(seen[0], LOOK_SECONDS)
 
     def check_reachability(self) -> None:
         """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10).
@@ -368,11 +360,11 @@ class Node:
 
     # -- the corridor
 
-    def _take(self, event: Event) -> tuple[NodeState, list[Effect]]:
+    def _take(self, *events: Event) -> tuple[NodeState, list[Effect]]:
         """Step, save and commit; then send."""
-        begun, likely_durable = time.perf_counter(), is_likely_durable(event)
+        begun, likely_durable = time.perf_counter(), any(map(is_likely_durable, events))
         before, after, effects = self.storage.perform(
-            event,
+            *events,
             settings=self.config.timing,
             now=self.clock(),
             jitter=self.jitter(),
@@ -382,31 +374,38 @@ class Node:
         flush.observe(time.perf_counter() - begun)
         if after.last_applied != before.last_applied:
             version_file_of(self.config).publish(after.last_applied)
-        for effect in effects:
+        # What is to be sent goes first: a heartbeat must not wait for whoever listens to the news.
+        for effect in sorted(effects, key=lambda each: not isinstance(each, Send)):
             self._carry_out(effect, after)
         return after, effects
 
-    def _take_reply(self, envelope: Envelope) -> None:
-        """Step what a peer answered; on the courier's thread, which has a connection of its own."""
+    def _take_replies(self, envelopes: Sequence[Envelope]) -> None:
+        """Step what peers answered; on the courier's thread, which has a connection of its own."""
         try:
-            self._take(Receive(envelope))
+            self._take(*map(Receive, envelopes))
         finally:
+            self.news.tell()
             connection = connections[self.config.database]
             connection.close_at = None  # CONN_MAX_AGE is for requests; this thread has none
             connection.close_if_unusable_or_obsolete()
 
-    def _ask(self, event: Event) -> Accepted:
+    def _ask(self, event: Propose | MembershipChange) -> Accepted:
         """Take a proposal or a change in. Raises what says that it is certainly not stored."""
+        return self._accepted(event, *self._answer(event))
+
+    def _answer(self, event: Propose | MembershipChange) -> Answered:
         state, effects = self._take(event)
         for effect in effects:
-            if isinstance(effect, Accepted):
-                return effect
-            if isinstance(effect, Refused):
-                if isinstance(event, Propose) and effect.refusal is Refusal.UNSUPPORTED:
-                    agreed = state.configuration.agreed_version
-                    raise UnsupportedCommandError(event.version, agreed)
-                raise error_for(effect, state)
+            if isinstance(effect, (Accepted, Refused)):
+                return state, effect
         raise InvariantViolatedError("A proposal was neither accepted nor refused.")
+
+    def _accepted(self, event: Event, state: NodeState, effect: Accepted | Refused) -> Accepted:
+        if isinstance(effect, Accepted):
+            return effect
+        if isinstance(event, Propose) and effect.refusal is Refusal.UNSUPPORTED:
+            raise UnsupportedCommandError(event.version, state.configuration.agreed_version)
+        raise error_for(effect, state)
 
     def _carry_out(self, effect: Effect, state: NodeState) -> None:
         if isinstance(effect, Send):

@@ -66,6 +66,12 @@ class VersionFile:
             self._check()
         return self.words[TOKEN]
 
+    def version(self) -> int:
+        """The version that was told last; after a power cut it may be one that was lost."""
+        if time.monotonic() >= self.check_at:
+            self._check()
+        return self.words[VERSION]
+
     def publish(self, version: int) -> None:
         """Tell every process of the host that the values are those of `version`."""
         if time.monotonic() >= self.check_at:

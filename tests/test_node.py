@@ -576,8 +576,8 @@ def test_thread_that_steps_replies_gets_a_new_connection_after_a_failure(leader)
 
     envelope = from_peer(leader, consent(append(1)))
     with at_commit(break_connection), pytest.raises(OperationalError, match="gone"):
-        leader._take_reply(envelope)
-    leader._take_reply(envelope)
+        leader._take_replies([envelope])
+    leader._take_replies([envelope])
     assert connection.is_usable()
 
 
@@ -623,6 +623,26 @@ def test_listener_that_fails_does_not_stop_the_node(node):
     finally:
         signals.leader_changed.disconnect(fail)
     assert node.state.leader_id == "b"
+
+
+def test_listener_that_is_slow_does_not_delay_what_the_new_leader_sends(node, peers):
+    heard = []
+
+    def listen(role, **_):
+        if role == "leader":
+            eventually(
+                lambda: any(
+                    isinstance(each.message, messages.AppendEntries) for each, _ in peers.sent
+                )
+            )
+            heard.append(role)
+
+    signals.role_changed.connect(listen)
+    try:
+        elect(node)
+    finally:
+        signals.role_changed.disconnect(listen)
+    assert heard == ["leader"]
 
 
 @pytest.mark.parametrize("effect", [PeerRejected("b", "i"), Removed("b")])

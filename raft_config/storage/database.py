@@ -1,6 +1,6 @@
 """A node's database: lock, load, step, save, commit (DESIGN §2).
 
-    BEGIN (SQLite: IMMEDIATE) | SELECT the node's row FOR UPDATE | step | save | COMMIT
+    BEGIN (SQLite: IMMEDIATE) | SELECT the node's row FOR UPDATE | step, save, ... | COMMIT
 
 Any number of processes and threads may do this at once; the row's lock makes them one node. What is
 returned may be sent: it has been committed. What may *not* live here: rules of Raft.
@@ -35,7 +35,7 @@ MAX_SCHEDULED = 1000
 """So many changes may wait for their time: all of them are in every snapshot."""
 
 Performed = tuple[NodeState, NodeState, list[Effect]]
-"""The state before an event, the state after it, and what may now be sent."""
+"""The state before the events, the state after them, and what may now be sent."""
 
 
 class DatabaseStorage:
@@ -53,14 +53,13 @@ class DatabaseStorage:
 
     def perform(
         self,
-        event: Event,
-        *,
+        *events: Event,
         settings: RaftSettings,
         now: float,
         jitter: float,
         likely_durable: bool,
     ) -> Performed:
-        """Take one event through, and commit.
+        """Take events through, one after the other, and commit all of them together.
 
         `likely_durable` is a guess: when wrong it costs time, never safety. Nothing is kept if this
         raises: InvariantViolatedError, a database's error, or RuntimeError within `atomic`.
@@ -69,8 +68,12 @@ class DatabaseStorage:
         def perform(*, flush: bool) -> Performed:
             with transaction.atomic(using=self.alias, durable=True):
                 stored = self._begin(will_flush=flush)
-                before = stored.state
-                effects = corridor.perform(stored, event, settings=settings, now=now, jitter=jitter)
+                before, effects = stored.state, list[Effect]()
+                for event in events:
+                    effects += corridor.perform(
+                        stored, event, settings=settings, now=now, jitter=jitter
+                    )
+                stored.end()
             return before, stored.state, effects
 
         if not likely_durable:
@@ -87,6 +90,7 @@ class DatabaseStorage:
             stored = self._begin(will_flush=True)
             stored.note_halt(reason)
             stored.save(stored.state, stored.state, ())
+            stored.end()
 
     def _begin(self, *, will_flush: bool) -> Transaction:
         # Before anything else is read: two workers must never answer from the same vote (§2.1).

@@ -30,7 +30,10 @@ logger = logging.getLogger("raft_config.storage")
 
 
 class Transaction:
-    """`core.corridor.Storage` over the locked row of the node in the database `alias`."""
+    """`core.corridor.Storage` over the locked row of the node in the database `alias`.
+
+    It may take in several events; `end` comes after the last of them.
+    """
 
     def __init__(
         self, stored: NodeRow, row: Columns, *, will_flush: bool, must_flush: bool = False
@@ -91,8 +94,6 @@ class Transaction:
         """See `core.corridor.Storage`."""
         if must_be_durable(before, after, effects):
             self._need_flush()
-        elif not self._must_flush:
-            relax_this_commit(self.alias)
         columns = {**encode_changes(before, after), **self._columns}
         if columns:
             self._row.update(columns)
@@ -100,11 +101,18 @@ class Transaction:
             mirror_members(self.alias, before.configuration, after.configuration)
         if before.incoming is not None and after.incoming is None:
             self.log.forget_incoming()
+        self._columns = {}
         self.state = after
+
+    def end(self) -> None:
+        """Choose the cheaper commit if none of the events needs the other."""
+        if not self._must_flush:
+            relax_this_commit(self.alias)
 
     def _need_flush(self) -> None:
         if not self._will_flush:
             raise DurabilityNeededError
+        self._must_flush = True
 
     def note_halt(self, reason: str) -> None:
         """Store why this release cannot go on, and tell it once; "" when it can."""

@@ -1,8 +1,7 @@
 """Carries messages to peers from a pool of threads: a dead peer never delays a live one.
 
-The threads of the pool speak HTTP and nothing else. What comes back is handed, one reply at a
-time, to a single further thread, which steps it through the node's database; whoever waits for
-the effect of a reply sleeps until that thread has stepped one more.
+The threads of the pool speak HTTP and nothing else. What comes back is handed to a single further
+thread, which steps through the node's database, at once, all that has come while it was at work.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
@@ -28,6 +27,10 @@ THREADS_PER_PEER = 4
 
 MAX_UNDER_WAY = 2 * THREADS_PER_PEER
 """Messages to one peer that wait or are being posted; a further one is dropped, as by a network."""
+
+
+MOST_AT_ONCE = 64
+"""Replies that are stepped in one transaction."""
 
 
 class Transport(Protocol):
@@ -53,9 +56,11 @@ class Transport(Protocol):
 class Courier:
     """One per process. Started on first use, so after a fork; `close` ends its threads."""
 
-    def __init__(self, transport: Transport, on_reply: Callable[[Envelope], None]) -> None:
+    def __init__(
+        self, transport: Transport, on_replies: Callable[[Sequence[Envelope]], None]
+    ) -> None:
         self._transport = transport
-        self._on_reply = on_reply
+        self._on_replies = on_replies
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._under_way: dict[str, int] = {}
         self._refused: set[str] = set()
@@ -63,8 +68,6 @@ class Courier:
         self._replies: queue.SimpleQueue[Envelope | None] = queue.SimpleQueue()
         self._stepper: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._changed = threading.Condition()
-        self._stepped = 0
         self._is_closed = False
 
     def post(self, envelope: Envelope, base_url: str) -> None:
@@ -85,21 +88,11 @@ class Courier:
             except RuntimeError:  # the interpreter is ending, which no lock of ours can foresee
                 self._is_closed = True
 
-    def wait(self, seen: int, timeout_seconds: float) -> None:
-        """Sleep until more than `seen` replies were stepped here, or the time is over."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stepped > seen, timeout_seconds)
-
     def refusals(self) -> Iterator[tuple[str, str]]:
         """Which peers have begun to refuse messages since this was asked last, and why."""
         with suppress(queue.Empty):
             while True:
                 yield self._refusals.get_nowait()
-
-    @property
-    def stepped(self) -> int:
-        """How many replies were stepped so far."""
-        return self._stepped
 
     def close(self) -> None:
         """End the threads; what is under way is lost, as in a crash."""
@@ -140,10 +133,22 @@ class Courier:
 
     def _step_all(self) -> None:
         while (reply := self._replies.get()) is not None:
-            try:
-                self._on_reply(reply)
-            except Exception:
-                logger.exception("A reply of node %s could not be stepped", reply.sender)
-            with self._changed:
-                self._stepped += 1
-                self._changed.notify_all()
+            replies = [reply]
+            with suppress(queue.Empty):
+                while len(replies) < MOST_AT_ONCE:
+                    more = self._replies.get_nowait()
+                    if more is None:
+                        self._replies.put(None)  # the end comes after these
+                        break
+                    replies.append(more)
+            self._step_together(replies)
+
+    def _step_together(self, replies: Sequence[Envelope]) -> None:
+        try:
+            self._on_replies(replies)
+        except Exception:
+            if len(replies) == 1:
+                logger.exception("A reply of node %s could not be stepped", replies[0].sender)
+                return
+            for each in replies:  # nothing was kept, and one must not take the others with it
+                self._step_together([each])

@@ -39,9 +39,9 @@ RELAXED = (
 LOCK, SAVE = "SELECT node", "UPDATE node"
 
 
-def taken_by(storage, event, *, likely_durable=False, **changes):
+def taken_by(storage, *events, likely_durable=False, **changes):
     with statements() as found:
-        storage.perform(event, **{**AT, **changes}, likely_durable=likely_durable)
+        storage.perform(*events, **{**AT, **changes}, likely_durable=likely_durable)
     return found
 
 
@@ -255,6 +255,24 @@ def test_vote_is_one_durable_update():
     found = taken_by(
         follower(), received("b", RequestVote(2, 1, 1, transfer=True)), likely_durable=True
     )
+    assert found == [LOCK, SAVE]
+    assert found.frame == BEGIN
+
+
+def test_answers_that_came_together_are_stepped_under_one_lock_and_applied_once():
+    storage = leader((Entry(1, 1), Entry(2, 1, put("X"))))
+    answer = AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1)
+    found = taken_by(storage, received("b", answer), received("c", answer))
+    assert found == [*COMMITTED, SAVE]
+    assert found.frame == RELAXED
+    assert storage.load().last_applied == 2
+
+
+@pytest.mark.parametrize("vote_comes", ["first", "last"])
+def test_one_event_that_promises_makes_the_commit_of_all_a_durable_one(vote_comes):
+    vote = received("b", RequestVote(2, 1, 1, transfer=True))
+    events = (vote, Tick()) if vote_comes == "first" else (Tick(), vote)
+    found = taken_by(follower(), *events, likely_durable=True)
     assert found == [LOCK, SAVE]
     assert found.frame == BEGIN
 

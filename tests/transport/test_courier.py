@@ -1,8 +1,7 @@
-"""The courier: peers hold each other up in nothing, and what comes back is stepped one by one."""
+"""The courier: peers hold each other up in nothing, and one thread steps what comes back."""
 
 import logging
 import threading
-import time
 
 import pytest
 
@@ -57,7 +56,7 @@ def stepped():
 
 @pytest.fixture
 def courier(network, stepped):
-    made = Courier(network, stepped.append)
+    made = Courier(network, stepped.extend)
     yield made
     for event in network.held.values():
         event.set()
@@ -108,52 +107,72 @@ def test_peer_that_failed_is_asked_again_each_time(courier, network, stepped):
     assert stepped == []
 
 
-def test_replies_are_stepped_one_at_a_time(network):
-    inside, most = [], []
+def test_replies_that_came_meanwhile_are_stepped_together(network):
+    begun, let_go = threading.Event(), threading.Event()
+    groups = []
 
-    def step(reply):
-        inside.append(reply)
-        most.append(len(inside))
-        time.sleep(0.001)
-        inside.remove(reply)
+    def step(replies):
+        groups.append(len(replies))
+        begun.set()
+        assert let_go.wait(WAIT_SECONDS)
 
     courier = Courier(network, step)
+    courier.post(heartbeat("b"), "")
+    assert begun.wait(WAIT_SECONDS)
     for peer in "bcde":
-        for index in range(5):
-            courier.post(heartbeat(peer, index), "")
-    eventually(lambda: courier.stepped == 20)
+        courier.post(heartbeat(peer), "")
+    eventually(lambda: courier._replies.qsize() == 4)
+    let_go.set()
+    eventually(lambda: sum(groups) == 5)
     courier.close()
-    assert set(most) == {1}
+    assert groups == [1, 4]
 
 
-def test_whoever_waits_wakes_when_a_reply_was_stepped(courier):
-    begun_at = time.monotonic()
-    courier.post(heartbeat(), "")
-    courier.wait(0, WAIT_SECONDS)
-    assert courier.stepped == 1
-    assert time.monotonic() - begun_at < WAIT_SECONDS
-
-
-def test_whoever_waits_wakes_when_the_time_is_over(courier):
-    courier.wait(0, 0.01)
-    assert courier.stepped == 0
-
-
-def test_reply_that_cannot_be_stepped_is_logged_and_the_next_one_is(network, caplog):
+def test_what_has_come_before_the_end_is_stepped(network):
+    begun, let_go = threading.Event(), threading.Event()
     stepped = []
 
-    def step(reply):
-        stepped.append(reply)
-        if len(stepped) == 1:
-            raise ValueError("broken")
+    def step(replies):
+        stepped.extend(replies)
+        begun.set()
+        assert let_go.wait(WAIT_SECONDS)
 
     courier = Courier(network, step)
-    courier.post(heartbeat(), "")
-    eventually(lambda: courier.stepped == 1)
-    courier.post(heartbeat(), "")
-    eventually(lambda: courier.stepped == 2)
+    courier.post(heartbeat("b"), "")
+    assert begun.wait(WAIT_SECONDS)
+    courier.post(heartbeat("c"), "")
+    eventually(lambda: courier._replies.qsize() == 1)
+    closing = threading.Thread(target=courier.close)
+    closing.start()
+    eventually(lambda: courier._replies.qsize() == 2)
+    let_go.set()
+    closing.join(WAIT_SECONDS)
+    assert not closing.is_alive()
+    assert [each.sender for each in stepped] == ["b", "c"]
+
+
+def test_reply_that_cannot_be_stepped_is_logged_and_takes_no_other_with_it(network, caplog):
+    begun, let_go = threading.Event(), threading.Event()
+    stepped = []
+
+    def step(replies):
+        begun.set()
+        assert let_go.wait(WAIT_SECONDS)
+        if any(reply.sender == "c" for reply in replies):
+            raise ValueError("broken")
+        stepped.extend(reply.sender for reply in replies)
+
+    courier = Courier(network, step)
+    courier.post(heartbeat("b"), "")
+    assert begun.wait(WAIT_SECONDS)
+    for peer in "cde":
+        courier.post(heartbeat(peer), "")
+    eventually(lambda: courier._replies.qsize() == 3)
+    let_go.set()
+    eventually(lambda: len(stepped) == 3)
     courier.close()
-    assert "could not be stepped" in caplog.text
+    assert sorted(stepped) == ["b", "d", "e"]
+    assert "A reply of node c could not be stepped" in caplog.text
 
 
 def test_refusal_is_told_once_until_the_peer_answers_again(courier, network, stepped, caplog):
@@ -182,7 +201,7 @@ def test_peer_that_is_down_is_no_news(courier, network, caplog):
 
 
 def test_close_ends_every_thread(network, stepped):
-    courier = Courier(network, stepped.append)
+    courier = Courier(network, stepped.extend)
     courier.post(heartbeat("b"), "")
     courier.post(heartbeat("c"), "")
     eventually(lambda: len(stepped) == 2)
@@ -192,7 +211,7 @@ def test_close_ends_every_thread(network, stepped):
 
 
 def test_closed_courier_posts_nothing_more(network, stepped):
-    courier = Courier(network, stepped.append)
+    courier = Courier(network, stepped.extend)
     courier.close()
     courier.post(heartbeat(), "")
     assert network.begun == []
