@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection
+from datetime import datetime, timedelta, timezone
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from celery import shared_task
+from celery.schedules import schedule
 from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import close_old_connections, connections
 
@@ -163,13 +166,32 @@ def queue_name() -> str:
     return f"raft.{get_config().node_id}"
 
 
+class SteadySchedule(schedule):
+    """Every so many seconds, also when the clock is set.
+
+    Celery's own waits until the time of its last run comes again: set back by an hour, the clock
+    would take the node its ticks for as long.
+    """
+
+    def now(self) -> datetime:
+        """The time of day as of the start, and what has passed since."""
+        return _BEGUN_AT + timedelta(seconds=time.monotonic())
+
+    def remaining_estimate(self, last_run_at: datetime) -> timedelta:
+        """Never more than one interval: an earlier process may have had another clock."""
+        return min(super().remaining_estimate(last_run_at), timedelta(seconds=self.seconds))
+
+
+_BEGUN_AT: Final = datetime.now(timezone.utc) - timedelta(seconds=time.monotonic())
+
+
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """For the project's own Celery app: `app.conf.beat_schedule.update(beat_schedule())`."""
     seconds = get_config().tick_interval_seconds
     return {
         "raft_config.tick": {
             "task": "raft_config.tick",
-            "schedule": seconds,
+            "schedule": SteadySchedule(seconds),
             # One more may wait while one runs, or there would be a gap between the two.
             "options": {"queue": queue_name(), "expires": KEPT_BEATS * seconds},
         }

@@ -1,9 +1,14 @@
 """The tick of Celery: beats come late, twice and in heaps, and one at a time drives the node."""
 
 import threading
+import time
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
+import time_machine
+from celery import Celery
+from celery.beat import Scheduler
 from django.db import connections
 from django.test import override_settings
 
@@ -185,9 +190,46 @@ def test_beat_goes_to_the_queue_of_this_node_and_expires():
     """Another node's worker would tick for itself; and an old beat is worth nothing."""
     (entry,) = tasks.beat_schedule().values()
     assert entry["task"] == tasks.tick.name
-    assert entry["schedule"] == TICK
+    assert entry["schedule"].seconds == TICK
     assert entry["options"]["queue"] == tasks.queue_name() == "raft.a"
     assert TICK < entry["options"]["expires"] <= 3 * TICK
+
+
+def beat_of(scheduler, monkeypatch):
+    """Runs the scheduler once, without waiting; the beats that it gave."""
+    given = []
+    monkeypatch.setattr(scheduler, "apply_entry", lambda entry, **_: given.append(entry))
+
+    def run():
+        given.clear()
+        return scheduler.tick(), len(given)
+
+    return run
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_beats_go_on_when_the_clock_is_set(monkeypatch, seconds):
+    app = Celery("test", broker="memory://", set_as_current=False)
+    app.conf.beat_schedule = tasks.beat_schedule()
+    beat = beat_of(Scheduler(app=app), monkeypatch)
+    with time_machine.travel(time.time(), tick=True) as traveller:
+        while beat() != (0, 1):
+            pass
+        traveller.shift(seconds)
+        waits, given = beat()
+        assert (waits, given) == (pytest.approx(TICK, abs=TICK), 0)
+        time.sleep(waits)
+        deadline = time.monotonic() + 60
+        while not beat()[1]:
+            assert time.monotonic() < deadline
+
+
+def test_beat_after_a_run_in_the_future_comes_within_an_interval():
+    (entry,) = tasks.beat_schedule().values()
+    last_run_at = datetime.now(timezone.utc) + timedelta(hours=1)
+    is_due, waits = entry["schedule"].is_due(last_run_at)
+    assert not is_due
+    assert waits <= TICK
 
 
 # -- tasks of the project's own

@@ -27,7 +27,7 @@ def main() -> int:
         print(table(options.table))
         return 0
     chosen = [FAULTS[name] for name in options.only or FAULTS]
-    kinds = [each for each in _kinds(chosen) if not options.only or each[1]]
+    kinds = _kinds([each for each in chosen if options.postgres or not each.postgres])
     settings = POSTGRES if options.postgres else SQLITE
     deadline = time.monotonic() + 60 * options.minutes
     failed = 0

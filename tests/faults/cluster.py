@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,6 @@ POSTGRES = "tests.faults.postgres_settings"
 ROOM = 5
 """Ports for so many nodes."""
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 USER = ("admin", "admin")
 
 
@@ -43,7 +42,7 @@ class ProxiedCluster(MeasuredCluster):
     web_workers: int = 2
     proxies: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
-    """By node: what stands in its SECRETS, if not the secret of all alone."""
+    """By node: what stands in its SECRETS, first to sign with; else the secret of all."""
     mutant: str = ""
     clocks: bool = False
     """Whether each node has a clock of its own, which can be set."""
@@ -57,10 +56,12 @@ class ProxiedCluster(MeasuredCluster):
             if node.join
             else ",".join(f"{each.node_id}={self.proxied(each)}" for each in founders),
             "JOIN": node.join and self.proxied(self.node("a")),
-            "SECRETS": self.secrets.get(node.node_id, ""),
+            "SECRETS": self.secrets.get(node.node_id, self.secret),
             "MUTANT": self.mutant,
         }
-        return {**found, **self._clock(node)} if self.clocks else found
+        if self.clocks:
+            found["CLOCK"] = str(self.clock_file(node.node_id))
+        return found
 
     def proxied(self, node: Node) -> str:
         """The base URL under which its peers reach it."""
@@ -68,15 +69,6 @@ class ProxiedCluster(MeasuredCluster):
 
     def clock_file(self, node_id: str) -> Path:
         return self.node(node_id).folder / "clock"
-
-    def _clock(self, node: Node) -> dict[str, str]:
-        return {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(self.clock_file(node.node_id)),
-            "FAKETIME_NO_CACHE": "1",
-            # Only the time of day is wrong; what a process waits for is measured by another clock.
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
 
 
 class FaultyCluster:
@@ -86,7 +78,8 @@ class FaultyCluster:
         self.cluster = cluster
         self.links = links
         self.children: dict[str, list[Child]] = {}
-        self.random = random.Random()
+        self.secrets = [cluster.secret]
+        """All that nodes have ever shared: no log may tell one."""
 
     # -- the nodes
 
@@ -135,6 +128,12 @@ class FaultyCluster:
         for child in self.of(node_id, *kinds):
             child.signal_group(signal.SIGKILL)
             child.process.wait()
+
+    def forget(self, node_id: str) -> None:
+        """End a node that was removed, and look at it no more."""
+        self.kill(node_id)
+        del self.children[node_id]
+        self.cluster = replace(self.cluster, size=self.cluster.size - 1)
 
     def stop(self, node_id: str, *kinds: str) -> None:
         """Ask its processes to end, and wait until they have."""
@@ -190,8 +189,18 @@ class FaultyCluster:
         found = {}
         for node_id in self.node_ids:
             with suppress(Exception):  # of whatever driver: it may be down, or without tables
-                found[node_id] = State(*rows(self, node_id, STATE)[0])  # type: ignore[arg-type]
+                found[node_id] = State(*self.rows(node_id, STATE)[0])
         return found
+
+    def rows(self, node_id: str, query: str) -> list[tuple]:
+        """What stands in its database."""
+        return rows(self, node_id, query)
+
+    def clock_of(self, node_id: str) -> float:
+        """What its processes hold for the time."""
+        url = f"{self.cluster.node(node_id).site_url}node.json"
+        date = requests.get(url, timeout=5).headers["Date"]
+        return parsedate_to_datetime(date).timestamp()
 
     def answers(self, node_id: str) -> bool:
         """Whether its site does."""

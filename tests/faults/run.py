@@ -83,6 +83,8 @@ def _prepared(cluster: FaultyCluster) -> Clients:
         for name in REGISTERS:
             wait_for(lambda name=name: team.change(session, name, "write"))
             wait_for(lambda name=name: team.read(session, name) is not None)
+        url = f"{next(iter(urls.values()))}api/settings/CARD_KEY/"
+        wait_for(lambda: session.put(url, json={"value": verdict.CARD_KEY}, timeout=10).ok)
     return team
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.e2e.databases import check_invariants, rows
 from tests.simulation.linearizability import CheckerGaveUpError, Operation, check
 
-from .clients import Acknowledged, Clients
+from .clients import Clients
 from .cluster import FaultyCluster
 
 MAX_STATES = 1_000_000
@@ -63,7 +63,7 @@ def told_by_logs(cluster: FaultyCluster, excused: str) -> Iterator[str]:
     for node_id in cluster.node_ids:
         for path in sorted(cluster.cluster.node(node_id).log_folder.glob("*.log")):
             text = unread(path)
-            if cluster.cluster.secret in text or CARD_KEY in text:
+            if any(each in text for each in (*cluster.secrets, CARD_KEY)):
                 yield f"{node_id}: {path.name} tells a secret."
             for found in TROUBLE.finditer(text):
                 context = text[found.start() : found.start() + 3000]
@@ -85,6 +85,3 @@ def unread(path: Path) -> str:
         found = log.read()
     _read_up_to[path] = _read_up_to.get(path, 0) + len(found)
     return found.decode(errors="replace")
-
-
-__all__ = ["CARD_KEY", "Acknowledged", "disorder", "lost", "told_by_logs", "violations"]
