@@ -36,6 +36,8 @@ check: $(INSTALLED)
 	@echo "== makemigrations: models and migrations agree"
 	@$(PYTHON) manage.py makemigrations --settings tests.settings \
 		--check --dry-run raft_config
+	@echo "== messages: every text is in every catalogue"
+	@$(PYTHON) -m tools.messages --check
 	@echo "== mkdocs: the pages, and their links"
 	@$(PYTHON) -m mkdocs build --quiet --site-dir $(VENV)/site
 	@echo "== pytest: function length; branch coverage of core, state_machine and storage"
@@ -44,6 +46,7 @@ check: $(INSTALLED)
 fix: $(INSTALLED)
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+	$(PYTHON) -m tools.messages
 
 bench: $(INSTALLED)
 	@test -d benchmarks || { echo "make bench: there is no benchmarks package yet." >&2; exit 1; }

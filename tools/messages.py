@@ -128,7 +128,7 @@ def problems(language: str) -> Iterator[str]:
         yield from _problems_of(entry)
     compiled = catalogue(language).with_suffix(".mo")
     if not compiled.exists() or compiled.read_bytes() != found.to_binary():
-        yield "not compiled: run `make fix`"
+        yield "the .mo is not this .po: run `make fix`"
 
 
 def _problems_of(entry: polib.POEntry) -> Iterator[str]:

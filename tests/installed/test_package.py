@@ -52,6 +52,7 @@ def test_wheel_has_every_file_of_the_package_and_no_other(in_the_wheel: set[str]
         "raft_config/templates/raft_config/admin/base.html",
         "raft_config/static/raft_config/admin.css",
         "raft_config/management/commands/raft_node.py",
+        "raft_config/locale/ja/LC_MESSAGES/django.mo",
     ],
 )
 def test_wheel_has_what_is_easily_forgotten(in_the_wheel: set[str], name: str) -> None:
