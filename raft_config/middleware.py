@@ -18,7 +18,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from .exceptions import StaleReadError
 from .live import wait_until_applied
-from .reader import latest, pinned, written
+from .reader import latest, pinned_when_read, written
 
 INDEX_HEADER: Final = "X-Raft-Config-Index"
 INDEX_COOKIE: Final = "raft_config_index"
@@ -32,18 +32,18 @@ MAX_WAIT_SECONDS: Final = 2.0
 
 @sync_and_async_middleware
 def pinned_settings(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Let a whole request see one version of all settings."""
+    """Let a whole request see one version of all settings, the one that its first read finds."""
     if inspect.iscoroutinefunction(get_response):
 
         async def respond_async(request: HttpRequest) -> HttpResponseBase:
-            with pinned():
+            with pinned_when_read():
                 response: HttpResponseBase = await get_response(request)
                 return response
 
         return respond_async
 
     def respond(request: HttpRequest) -> HttpResponseBase:
-        with pinned():
+        with pinned_when_read():
             response: HttpResponseBase = get_response(request)
             return response
 
@@ -87,7 +87,7 @@ def _catch_up(request: HttpRequest) -> None:
         index = int(text or 0)
     except (BadSignature, ValueError):
         return
-    if index > latest().version:
+    if index and index > latest().version:
         with suppress(StaleReadError):  # then the page is shown as this node has it
             wait_until_applied(index, MAX_WAIT_SECONDS)
 

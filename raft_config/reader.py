@@ -66,6 +66,24 @@ class Loaded:
     """False: the database could not be asked, so these are the declared defaults."""
 
 
+class Pin:
+    """One version for all reads in a context: the one that the first of them finds."""
+
+    __slots__ = ("loaded", "values")
+
+    def __init__(self, loaded: Loaded | None = None) -> None:
+        self.loaded = loaded
+        self.values: Mapping[str, Any] = loaded.values if loaded is not None else {}
+
+    def get(self) -> Loaded:
+        if self.loaded is None:
+            with _pinning:  # threads of one request may come here at once
+                if self.loaded is None:
+                    self.loaded = latest()
+                    self.values = self.loaded.values
+        return self.loaded
+
+
 class _State:
     """What this process has loaded; replaced as a whole, so that no lock is needed to read it."""
 
@@ -100,7 +118,8 @@ class _State:
 
 
 _state: Final = _State()
-_pinned: Final[ContextVar[Loaded | None]] = ContextVar("raft_config_pinned", default=None)
+_pinned: Final[ContextVar[Pin | None]] = ContextVar("raft_config_pinned", default=None)
+_pinning: Final = threading.Lock()
 _loading: Final = threading.Lock()
 _heard_of_loads: Final[list[Callable[[], None]]] = []
 
@@ -115,9 +134,9 @@ def on_load(call: Callable[[], None]) -> None:
 
 def current() -> Loaded:
     """The pinned version if there is one here, else the latest."""
-    loaded = _pinned.get()
-    if loaded is not None:
-        return loaded
+    pin = _pinned.get()
+    if pin is not None:
+        return pin.get()
     loaded = _state.loaded
     if (
         loaded is not None
@@ -213,9 +232,20 @@ def overlay(values: Mapping[str, Any]) -> Iterator[None]:
 @contextmanager
 def pinned() -> Iterator[Loaded]:
     """Let every read in here see one version: in this thread, or in this asynchronous task."""
-    token = _pinned.set(latest())
+    loaded = latest()
+    token = _pinned.set(Pin(loaded))
     try:
-        yield current()
+        yield loaded
+    finally:
+        _pinned.reset(token)
+
+
+@contextmanager
+def pinned_when_read() -> Iterator[None]:
+    """The same for a request that may read nothing: the first read in here chooses the version."""
+    token = _pinned.set(Pin())
+    try:
+        yield
     finally:
         _pinned.reset(token)
 
@@ -223,7 +253,7 @@ def pinned() -> Iterator[Loaded]:
 def move_pin() -> None:
     """After a write within `pinned`: whoever wrote reads it from now on."""
     if _pinned.get() is not None:
-        _pinned.set(latest())
+        _pinned.set(Pin(latest()))
 
 
 class Reader:
@@ -339,12 +369,12 @@ def _getter(name: str, *, copies: bool) -> Callable[[Reader], Any]:
     def read(
         self: Reader,
         state: _State = _state,
-        pin: Callable[[], Loaded | None] = _pinned.get,
+        pin: Callable[[], Pin | None] = _pinned.get,
         clock: Callable[[], float] = time.monotonic,
     ) -> Any:
         if state.overlay:
             return self[name]
-        loaded = pin()
+        loaded: Pin | Loaded | None = pin()
         if loaded is None:
             loaded = state.loaded
             if (

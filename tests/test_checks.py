@@ -444,7 +444,7 @@ def celery(monkeypatch):
             "tick": {"task": "raft_config.tick", "schedule": 1, "options": options},
             "other": {"task": "shop.clean", "schedule": 1},
         }
-        monkeypatch.setattr(queues, "current_app", app)
+        monkeypatch.setattr("celery.current_app", app)
 
     return configure
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -43,6 +45,29 @@ def test_request_sees_one_version(node):
 
     assert pinned_settings(view)(request()).content == b"10 10"
     assert config.LIMIT == 20
+
+
+def test_request_that_reads_nothing_loads_nothing(node, django_assert_num_queries):
+    """A message of a peer is such a request: what it changed was loaded anew with the next one."""
+    respond = read_your_writes(pinned_settings(lambda _: HttpResponse()))
+    store(LIMIT=20)
+    with django_assert_num_queries(0):
+        respond(request())
+
+
+def test_threads_of_one_request_see_one_version(node):
+    def view(_request):
+        context = contextvars.copy_context()
+        seen.append(config.LIMIT)
+        store(LIMIT=20)
+        thread = threading.Thread(target=lambda: context.run(lambda: seen.append(config.LIMIT)))
+        thread.start()
+        thread.join()
+        return HttpResponse()
+
+    seen = []
+    pinned_settings(view)(request())
+    assert seen == [10, 10]
 
 
 def test_asynchronous_request_sees_one_version(node):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from celery import current_app
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
 from .base import TAG, valid_config
@@ -18,10 +18,13 @@ TICK: Final = "raft_config.tick"
 def check_queue(**_: Any) -> list[CheckMessage]:
     """W023: on a broker that nodes share, another node's worker would tick for this one."""
     config = valid_config()
-    if config is None or not (config.peers or config.join) or _broker_is_private():
+    # A project that has an app has imported this; whatever only reads settings has no need to.
+    celery = sys.modules.get("celery")
+    if config is None or not (config.peers or config.join) or celery is None:
         return []
+    conf = celery.current_app.conf
     own = f"raft.{config.node_id}"
-    wrong = sorted(set(_tick_queues()) - {own})
+    wrong = [] if _is_private(conf) else sorted(set(_tick_queues(conf)) - {own})
     if not wrong:
         return []
     return [
@@ -35,24 +38,24 @@ def check_queue(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def _broker_is_private() -> bool:
-    return str(current_app.conf.broker_url or "").startswith("memory:")
+def _is_private(conf: Any) -> bool:
+    return str(conf.broker_url or "").startswith("memory:")
 
 
-def _tick_queues() -> Iterator[str]:
+def _tick_queues(conf: Any) -> Iterator[str]:
     """Where the beat entries of this app lead.
 
     Celery's own router is not asked: it adds the queues it hears of to those that are consumed,
     and these checks run in workers too.
     """
-    for entry in (current_app.conf.beat_schedule or {}).values():
+    for entry in (conf.beat_schedule or {}).values():
         if entry.get("task") == TICK:
-            queue = (entry.get("options") or {}).get("queue") or _routed_queue()
+            queue = (entry.get("options") or {}).get("queue") or _routed_queue(conf)
             yield str(getattr(queue, "name", queue))
 
 
-def _routed_queue() -> object:
-    routes = current_app.conf.task_routes
+def _routed_queue(conf: Any) -> object:
+    routes = conf.task_routes
     route = routes.get(TICK) if isinstance(routes, Mapping) else None
     queue = route.get("queue") if isinstance(route, Mapping) else route
-    return queue or current_app.conf.task_default_queue
+    return queue or conf.task_default_queue
