@@ -2,6 +2,7 @@
 # make check: every gate, changes nothing  make fix: format and repair what ruff can
 # make bench: the measurements             make docs:  the pages as a site, in build/site
 # make clean: remove what the tools made   make faults: half an hour of faults on real nodes
+# make power: a thousand power cuts
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -13,7 +14,7 @@ PIP_INSTALL := $(PYTHON) -m pip install -qq --disable-pip-version-check
 # file is no gap in the gate, because the coverage then falls.
 COVERED_BY := $(wildcard tests/core tests/simulation tests/storage tests/test_state_machine.py)
 
-.PHONY: demo test check fix bench docs faults clean
+.PHONY: demo test check fix bench docs faults power clean
 
 demo: $(RUNS)
 	@$(PYTHON) -m demo_site
@@ -59,6 +60,13 @@ docs: $(INSTALLED)
 # MINUTES=5 for less, OUT=runs.jsonl to keep what came of each run.
 faults: $(INSTALLED)
 	$(PYTHON) -m tests.faults --minutes $(or $(MINUTES),30) $(and $(OUT),--out $(OUT))
+
+# A thousand power cuts on SQLite, two hundred of them after a failing disk, and 120 on PostgreSQL.
+power: $(INSTALLED)
+	$(PYTHON) -m tests.power --runs 8 --cuts 100
+	$(PYTHON) -m tests.power --runs 2 --cuts 100 --failing 0.3
+	if ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1; then \
+		$(PYTHON) -m tests.power --database postgres --runs 4 --cuts 30; fi
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis \

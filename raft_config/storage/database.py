@@ -8,10 +8,10 @@ returned may be sent: it has been committed. What may *not* live here: rules of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import TextField
 from django.db.models import Value as Literal
 
@@ -25,7 +25,7 @@ from ..exceptions import InvalidCommandError
 from ..models import NODE_ROW, Node, StoredValue
 from ..state_machine import Answer, AnyCommand, Command, Value
 from .codec import Columns, decode_state, encode_state
-from .durability import DurabilityNeededError, relaxed_commits
+from .durability import DurabilityNeededError, may_have_lost, relaxed_commits, write_wal_again
 from .log import DatabaseLog, first_of
 from .machine import DatabaseMachine
 from .node_row import NodeRow
@@ -48,6 +48,7 @@ class DatabaseStorage:
         self.log = DatabaseLog(alias)
         self._machine = DatabaseMachine(alias)
         self._row = NodeRow(alias)
+        self._may_have_lost = False
 
     # -- the one way to change anything
 
@@ -64,7 +65,24 @@ class DatabaseStorage:
         `likely_durable` is a guess: when wrong it costs time, never safety. Nothing is kept if this
         raises: InvariantViolatedError, a database's error, or RuntimeError within `atomic`.
         """
+        if self._may_have_lost:
+            write_wal_again(self.alias)
+            self._may_have_lost = False
+        try:
+            return self._perform(events, settings, now, jitter, likely_durable=likely_durable)
+        except OperationalError as error:
+            self._may_have_lost = may_have_lost(error)
+            raise
 
+    def _perform(
+        self,
+        events: Sequence[Event],
+        settings: RaftSettings,
+        now: float,
+        jitter: float,
+        *,
+        likely_durable: bool,
+    ) -> Performed:
         def perform(*, flush: bool) -> Performed:
             with transaction.atomic(using=self.alias, durable=True):
                 stored = self._begin(will_flush=flush)

@@ -6,13 +6,19 @@ database every commit is durable.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
 
-from django.db import connections
+from django.db import OperationalError, connections, transaction
 
 from ..core import messages
 from ..core.events import AllowLeadership, Event, Read, Receive, Tick
+
+REWRITTEN_AT_ONCE_BYTES = 1024 * 1024
 
 
 def is_likely_durable(event: Event) -> bool:
@@ -51,6 +57,41 @@ def relaxed_commits(alias: str) -> Iterator[bool]:
         except BaseException:
             connection.close()
             raise
+
+
+def may_have_lost(error: OperationalError) -> bool:
+    """Whether a flush may have failed; not so when all that failed was to get the lock."""
+    return "locked" not in str(error)
+
+
+def write_wal_again(alias: str) -> None:
+    """Bring to the disk what a flush that failed has dropped; raises where it fails again.
+
+    Linux reports such a failure once, and takes the pages for written: the next flush succeeds
+    without them. A durable commit would then stand behind relaxed ones that are missing, and after
+    a power cut SQLite reads its WAL only up to the gap. The same bytes, written once more under the
+    lock that all writers take, are the same to whoever reads them. PostgreSQL ends itself instead,
+    and begins from what is on the disk.
+    """
+    connection = connections[alias]
+    if connection.vendor != "sqlite":
+        return
+    wal = Path(f"{connection.settings_dict['NAME']}-wal")
+    try:
+        with transaction.atomic(using=alias), wal.open("r+b", buffering=0) as file:
+            _write_again(file)
+    except FileNotFoundError:
+        pass  # it was written out, and flushed, when the last connection was closed
+    except OSError as error:
+        raise OperationalError(f"The disk of {wal} still fails: {error}") from error
+
+
+def _write_again(file: FileIO) -> None:
+    while part := file.read(REWRITTEN_AT_ONCE_BYTES):
+        file.seek(-len(part), os.SEEK_CUR)
+        if file.write(part) != len(part):
+            raise OSError(errno.ENOSPC, "no room")
+    os.fsync(file.fileno())
 
 
 def relax_this_commit(alias: str) -> None:
