@@ -36,7 +36,7 @@ from .exceptions import (
 from .node import Node, get_node
 from .reader import latest, move_pin, written
 from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
-from .state_machine import Answer, CancelSchedule, Command, Note, encode_command
+from .state_machine import SEAL, Answer, CancelSchedule, Command, Note, encode_command
 from .transport.wire import text_of
 from .watcher import watcher
 
@@ -119,6 +119,11 @@ def _submit(node: Node, command: Command | CancelSchedule, timeout_seconds: floa
     if not node.wait_until_applied(index, max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())):
         raise OutcomeUnknownError(command.request_id)
     answer = node.storage.answer(command.request_id) or Answer(index)
+    if answer.conflicts == (SEAL,):
+        raise UnavailableError(
+            "The settings are moving to another engine: nothing was changed. Try again once this "
+            "node runs on it (manage.py raft_config move)."
+        )
     if answer.conflicts:
         raise ConflictError(answer.conflicts)
     written.set(answer.index)

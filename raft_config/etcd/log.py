@@ -6,6 +6,8 @@
     PREFIX/log/<index>          the command, as it stands in any log of this package
     PREFIX/snapshot             index and digest of the latest snapshot
     PREFIX/chunk/<digest>/<n>   its bytes
+    PREFIX/moved                what the nodes of another engine begin with, once it was moved there
+    PREFIX/moved/<n>            its bytes
     PREFIX/leader               see `lease`
 
 An append is one transaction: if the tail is what was thought, put the entries and move it. So the
@@ -30,6 +32,9 @@ CHUNK_BYTES: Final = 256 * 1024
 
 FORMAT: Final = 1
 
+MOVED: Final = b"moved to another engine"
+"""In place of the generation, once a life has ended."""
+
 MOST_READ: Final = 64
 """So many entries come with one look."""
 
@@ -41,9 +46,10 @@ class Life:
     generation: str
     term: int
     """Of every entry of this log: etcd elects, and what it elects is its own affair."""
-    cluster_id: str
     source: str = ""
-    """The generation of the cluster that was moved here, "" for none."""
+    """Which cluster was moved here, "" for none: see `operations.moving`."""
+    index: int = 1
+    """Of the snapshot that it began with."""
     format: int = FORMAT
 
 
@@ -54,6 +60,15 @@ class Snapshot:
     index: int
     size_bytes: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The end of a life: nothing is appended after it, and every node goes on from it alike."""
+
+    snapshot: Snapshot
+    generation: str
+    """Of the cluster that goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +117,28 @@ class EtcdLog:
         self._tail = int(decoded(answer["kvs"][0]["value"]))
         return self._tail
 
-    def chunk(self, snapshot: Snapshot, offset: int) -> bytes:
+    def chunk(self, snapshot: Snapshot, offset: int, place: str = "chunk/") -> bytes:
         """The chunk that begins there; b"" once another snapshot has taken its place."""
-        key = self._encoded(_chunk_key(snapshot.digest, offset))
+        key = self._encoded(place + _chunk_key(snapshot.digest, offset))
         found = self.gateway.ask("kv/range", {"key": key}).get("kvs")
         return decoded(found[0]["value"]) if found else b""
 
-    def snapshot_data(self, snapshot: Snapshot) -> bytes:
+    def snapshot_data(self, snapshot: Snapshot, place: str = "chunk/") -> bytes:
         """All of it. Raises UnavailableError when another one is just taking its place."""
         data = b""
-        while len(data) < snapshot.size_bytes and (chunk := self.chunk(snapshot, len(data))):
+        while len(data) < snapshot.size_bytes and (chunk := self.chunk(snapshot, len(data), place)):
             data += chunk
         if hashlib.sha256(data).hexdigest() != snapshot.digest:
             raise UnavailableError("etcd is just getting another snapshot; try again.")
         return data
+
+    def moved(self) -> Moved | None:
+        """What this log was moved away with, if it was."""
+        found = self.gateway.ask("kv/range", {"key": self._encoded("moved")}).get("kvs")
+        if not found:
+            return None
+        content = json.loads(decoded(found[0]["value"]))
+        return Moved(Snapshot(**content["snapshot"]), content["generation"])
 
     # -- writing
 
@@ -135,24 +158,24 @@ class EtcdLog:
             for index, command in enumerate(commands, first)
         ]
         puts.append(self._put("tail", str(last).encode()))
-        keys = [self._range("life"), self._range("tail")]
+        keys = [self._range("generation"), self._range("tail")]
         answer = self._txn([self._is_of(generation), *conditions], puts, instead=keys)
         if answer.get("succeeded"):
             self._tail = last
             return first
-        life, tail = (_found(each) for each in answer["responses"])
-        self._require(life, generation)
+        whose, tail = (_found(each) for each in answer["responses"])
+        self._require(whose, generation)
         self._tail = int(tail[0][1])
         return None
 
-    def found(self, life: Life, index: int, data: bytes) -> bool:
-        """Begin a log, with a snapshot through `index`; False if there is one already."""
-        snapshot = self._store_chunks(index, data)
+    def found(self, life: Life, data: bytes) -> bool:
+        """Begin a log, with a snapshot of what was before; False if there is one already."""
+        snapshot = self._store_chunks(life.index, data)
         is_new = {**self._compare("life"), "target": "VERSION", "version": "0"}
         puts = [
             self._put("life", _dumped(asdict(life))),
             self._put("generation", life.generation.encode()),
-            self._put("tail", str(index).encode()),
+            self._put("tail", str(life.index).encode()),
             self._put("snapshot", _dumped(asdict(snapshot))),
         ]
         return bool(self._txn([is_new], puts).get("succeeded"))
@@ -175,18 +198,32 @@ class EtcdLog:
         answer = self._txn([self._is_of(view.life.generation), is_same], writes)
         return bool(answer.get("succeeded"))
 
-    def _store_chunks(self, index: int, data: bytes) -> Snapshot:
+    def move_away(self, generation: str, index: int, data: bytes, new_generation: str) -> bool:
+        """End this life with that snapshot of all of it; False if more was appended meanwhile."""
+        snapshot = self._store_chunks(index, data, "moved/")
+        content = {"snapshot": asdict(snapshot), "generation": new_generation}
+        conditions = [self._is_of(generation), self._is("tail", str(index).encode())]
+        # No append finds its generation from here on.
+        ends = [self._put("moved", _dumped(content)), self._put("generation", MOVED)]
+        return bool(self._txn(conditions, ends).get("succeeded"))
+
+    def _store_chunks(self, index: int, data: bytes, place: str = "chunk/") -> Snapshot:
         digest = hashlib.sha256(data).hexdigest()
         for offset in range(0, len(data), CHUNK_BYTES):
             value = data[offset:][:CHUNK_BYTES]
-            key = self._encoded(_chunk_key(digest, offset))
+            key = self._encoded(place + _chunk_key(digest, offset))
             self.gateway.ask("kv/put", {"key": key, "value": encoded(value)})
         return Snapshot(index, len(data), digest)
 
-    def _require(self, life: Sequence[tuple[str, bytes]], generation: str) -> None:
-        if not life:
+    def _require(self, found: Sequence[tuple[str, bytes]], generation: str) -> None:
+        if not found:
             raise UnavailableError(self.nothing())
-        if _life(life[0][1]).generation != generation:
+        if found[0][1] == MOVED:
+            raise UnavailableError(
+                "The settings were moved from etcd to another engine: nothing was changed. On this "
+                "node, run manage.py raft_config move --to raft, and set ENGINE in RAFT_CONFIG."
+            )
+        if found[0][1] != generation.encode():
             raise PeerRejectedError(self.of_another_life())
 
     def of_another_life(self) -> str:
@@ -250,7 +287,7 @@ def _number(index: int) -> str:
 
 
 def _chunk_key(digest: str, offset: int) -> str:
-    return f"chunk/{digest}/{_number(offset)}"
+    return f"{digest}/{_number(offset)}"
 
 
 def _found(response: Mapping[str, Any]) -> list[tuple[str, bytes]]:

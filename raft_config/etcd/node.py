@@ -51,9 +51,6 @@ from .watch import Watch
 
 logger = logging.getLogger("raft_config")
 
-FIRST_INDEX: Final = 1
-"""Of the snapshot of nothing that a new log begins with: every node gets its members from one."""
-
 FIRST_TERM: Final = 1
 
 
@@ -64,8 +61,8 @@ class EtcdNode(Node):
         """`options` are those of `Node`."""
         answers = {"propose": self._answer_propose, "read_index": self._answer_read}
         super().__init__(config, EtcdPeer(answers), **options)
-        gateway = Gateway(config.etcd, timeout_seconds=config.write_timeout_seconds)
-        self.etcd = EtcdLog(gateway, config.etcd.prefix)
+        self.etcd = etcd_log_of(config)
+        gateway = self.etcd.gateway
         self.lease = Lease(gateway, f"{config.etcd.prefix}/leader", config.node_id)
         self.watch = Watch(gateway, f"{config.etcd.prefix}/tail")
         self._pulling = threading.Lock()
@@ -184,8 +181,7 @@ class EtcdNode(Node):
         if view is None:
             if state.configuration.by_id:
                 raise UnavailableError(self.etcd.nothing())
-            life = Life(uuid.uuid4().hex, FIRST_TERM, self.config.cluster_id)
-            self.etcd.found(life, FIRST_INDEX, NOTHING)
+            self.etcd.found(Life(uuid.uuid4().hex, FIRST_TERM), NOTHING)
             return self._look(state)
         return view
 
@@ -227,7 +223,7 @@ class EtcdNode(Node):
         meta = SnapshotMeta(
             snapshot.index,
             view.life.term,
-            self.configuration_of(view.life),
+            configuration_of(self.config, view.life),
             snapshot.size_bytes,
             snapshot.digest,
         )
@@ -239,16 +235,6 @@ class EtcdNode(Node):
                 return
             offset = answer.next_offset
         raise UnavailableError("etcd is just getting another snapshot; try again.")
-
-    def configuration_of(self, life: Life) -> Configuration:
-        """The members, as each node knows them: etcd, and itself as a learner."""
-        members = (
-            Member(ETCD, ", ".join(self.config.etcd.endpoints)),
-            Member(self.node_id, self.config.url, voter=False, promote=False),
-        )
-        return Configuration(
-            tuple(sorted(members, key=lambda each: each.node_id)), generation=life.generation
-        )
 
     def _receive(self, life: Life, message: AppendEntries | InstallSnapshot) -> Message:
         envelope = Envelope(ETCD, "", self.node_id, "", PROTOCOL_VERSION, message, life.generation)
@@ -321,6 +307,22 @@ class EtcdNode(Node):
         """See `Node`."""
         self.watch.close()
         super().close()
+
+
+def configuration_of(config: RaftConfig, life: Life) -> Configuration:
+    """The members, as each node knows them: etcd, and itself as a learner."""
+    members = (
+        Member(ETCD, ", ".join(config.etcd.endpoints)),
+        Member(config.node_id, config.url, voter=False, promote=False),
+    )
+    ordered = sorted(members, key=lambda each: each.node_id)
+    return Configuration(tuple(ordered), generation=life.generation)
+
+
+def etcd_log_of(config: RaftConfig) -> EtcdLog:
+    """The log under the keys of this cluster, as this process reaches it."""
+    gateway = Gateway(config.etcd, timeout_seconds=config.write_timeout_seconds)
+    return EtcdLog(gateway, config.etcd.prefix)
 
 
 def etcd_node(config: RaftConfig) -> EtcdNode:

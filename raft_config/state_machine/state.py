@@ -21,6 +21,11 @@ HISTORY_ENTRIES = 10_000
 NOT_PENDING = "schedule"
 """The conflict of a `CancelSchedule` that came too late: it was fired or cancelled before."""
 
+SEAL = "raft_config:engine"
+"""While this name is set, nothing else is changed: the settings are moving to another engine.
+
+It is the conflict of every command that came meanwhile, too; no setting has a colon."""
+
 Key = TypeVar("Key")
 Content = TypeVar("Content")
 

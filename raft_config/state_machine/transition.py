@@ -9,6 +9,7 @@ from .commands import AnyCommand, CancelSchedule, Command, FireSchedule
 from .state import (
     NOT_PENDING,
     REMEMBERED_ENTRIES,
+    SEAL,
     Answer,
     Changes,
     Note,
@@ -25,13 +26,24 @@ Texts = Mapping[str, str | None]
 def apply(state: State, command: AnyCommand, index: int) -> Changes:
     """The changes that the command of the entry at `index` makes; nothing is modified here."""
     first_answer = state.answered.get(command.request_id)
-    if first_answer is not None and index - first_answer.index < REMEMBERED_ENTRIES:
+    if first_answer is not None and _still_holds(first_answer, index):
         return Changes(first_answer)
+    if SEAL in state.values and not _lifts_seal(command):
+        return Changes(Answer(index, (SEAL,)))
     if isinstance(command, FireSchedule):
         return _fire(state, command, index)
     if isinstance(command, CancelSchedule):
         return _cancel(state, command, index)
     return _update(state, command, index)
+
+
+def _still_holds(answer: Answer, index: int) -> bool:
+    """Whether a retry gets it; what was refused by a seal is tried again once that is gone."""
+    return index - answer.index < REMEMBERED_ENTRIES and answer.conflicts != (SEAL,)
+
+
+def _lifts_seal(command: AnyCommand) -> bool:
+    return isinstance(command, Command) and SEAL in command.reset
 
 
 def _update(state: State, command: Command, index: int) -> Changes:

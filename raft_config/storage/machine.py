@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from ..core.log import Entry
 from ..exceptions import CommandError, StateMachineError
@@ -20,6 +20,7 @@ from ..models import AnsweredRequest, Change, ScheduledChange, StoredValue
 from ..state_machine import (
     HISTORY_ENTRIES,
     REMEMBERED_ENTRIES,
+    SEAL,
     Answer,
     AnyCommand,
     Command,
@@ -122,7 +123,7 @@ class DatabaseMachine:
     def _touched_by(self, commands: Commands) -> State:
         """What the state says of all that these commands name."""
         scheduled = self._scheduled_for(commands.values())
-        names = {name for command in commands.values() for name in _names_in(command)}
+        names = {SEAL, *(name for command in commands.values() for name in _names_in(command))}
         names.update(name for planned in scheduled.values() for name in planned.values)
         request_ids = {command.request_id for command in commands.values()}
         return State(self.values(names), self._answers_of(request_ids), scheduled)
@@ -180,8 +181,9 @@ class DatabaseMachine:
         return [scheduled_of(row) for row in self._scheduled().filter(which or Q())]
 
     def due_times(self, limit: int) -> list[tuple[float, int]]:
-        """When the next scheduled changes are due, and their ids."""
-        return list(self._scheduled().values_list("apply_at", "schedule_id")[:limit])
+        """When the next scheduled changes are due, and their ids; under a seal none is."""
+        rows = self._scheduled().filter(~Exists(self._values().filter(name=SEAL)))
+        return list(rows.values_list("apply_at", "schedule_id")[:limit])
 
     def count_scheduled(self) -> int:
         """How many changes wait for their time."""

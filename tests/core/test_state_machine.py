@@ -9,6 +9,7 @@ from raft_config.exceptions import InvalidCommandError, UnknownCommandError
 from raft_config.memory import MemoryStateMachine
 from raft_config.state_machine import (
     REMEMBERED_ENTRIES,
+    SEAL,
     Answer,
     CancelSchedule,
     Changes,
@@ -91,6 +92,37 @@ def test_retry_is_recognised_for_so_many_entries(age, known):
     found = applied(Command("r", {"X": "2"}), 5 + age, answered)
     assert (found.answer == Answer(5)) is known
     assert bool(found.values) is not known
+
+
+# -- sealed, on the way to another engine
+
+SEALED = State({**VALUES, SEAL: Value('"etcd"', 5)}, {}, {7: Scheduled(7, 1.0, {"X": "9"}, NOTE)})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command("r", {"X": "2"}),
+        Command("r", reset=("X",)),
+        Command("r", {SEAL: "1"}),
+        FireSchedule.of(7, 2.0),
+        CancelSchedule("r", 7),
+    ],
+)
+def test_under_a_seal_nothing_is_changed(command):
+    assert apply(SEALED, command, 9) == Changes(Answer(9, (SEAL,)))
+
+
+def test_seal_is_lifted_by_its_reset():
+    found = apply(SEALED, Command("r", reset=(SEAL,)), 9)
+    assert (found.answer, found.values) == (Answer(9), {SEAL: None})
+
+
+def test_retry_of_what_a_seal_refused_is_tried_anew_once_it_is_gone():
+    answered = {"r": Answer(5, (SEAL,)), "fire-7": Answer(6, (SEAL,))}
+    state = State(dict(VALUES), answered, dict(SEALED.scheduled))
+    assert apply(state, Command("r", {"X": "2"}), 9).values == {"X": Value("2", 9)}
+    assert apply(state, FireSchedule.of(7, 2.0), 9).values == {"X": Value("9", 9)}
 
 
 # -- bytes

@@ -259,8 +259,8 @@ def test_log_of_another_life_is_not_followed_and_not_written_to(etcd_node, other
     other.log._txn([], [other.log._delete("", "~")])
     with pytest.raises(UnavailableError, match="keeps no settings"):
         etcd_node.pull()
-    stranger = etcd_log.Life("another", 1, "raft-config")
-    assert other.log.found(stranger, 1, b"{}")
+    stranger = etcd_log.Life("another", 1)
+    assert other.log.found(stranger, b"{}")
     with pytest.raises(PeerRejectedError, match="not what this node follows"):
         etcd_node.pull()
     with pytest.raises(PeerRejectedError, match="not what this node follows"):

@@ -15,6 +15,7 @@ from raft_config.memory import MemoryStateMachine
 from raft_config.models import AnsweredRequest, Change, StoredValue
 from raft_config.state_machine import (
     REMEMBERED_ENTRIES,
+    SEAL,
     Answer,
     CancelSchedule,
     Command,
@@ -195,6 +196,16 @@ def test_next_changes_are_told_and_no_more_than_asked_for():
     planned = [put("X", str(at), apply_at=float(at)) for at in (30, 10, 20)]
     apply(DatabaseMachine("default"), *(Entry(at, 1, each) for at, each in enumerate(planned, 1)))
     assert storage.due_times(2) == [(10.0, 2), (20.0, 3)]
+
+
+def test_under_a_seal_no_change_is_due():
+    storage = storage_of(state_of())
+    planned = put("X", "1", apply_at=10.0)
+    apply(DatabaseMachine("default"), Entry(1, 1, planned), Entry(2, 1, put(SEAL, "1")))
+    assert storage.due_times(2) == []
+    lifted = encode_command(Command("lift", reset=(SEAL,)))
+    apply(DatabaseMachine("default"), Entry(3, 1, lifted))
+    assert storage.due_times(2) == [(10.0, 1)]
 
 
 @pytest.mark.parametrize("later", [{"apply_at": 5.0}, {"expires_at": 5.0}])

@@ -204,6 +204,7 @@ SCHEDULE.insert(-2, "INSERT scheduledchange")
             [
                 *COMMITTED[:2],
                 "SELECT scheduledchange",
+                "SELECT storedvalue",  # whether the settings are sealed
                 "SELECT answeredrequest",
                 "INSERT answeredrequest",
                 SAVE,

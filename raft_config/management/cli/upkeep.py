@@ -12,7 +12,7 @@ from ...exceptions import noop
 from ...language import told as said
 from ...live import config
 from ...schema import SchemaError, declared, stored_name_of, stubs
-from ...state_machine import Value
+from ...state_machine import SEAL, Value
 from .differences import shown_text
 from .terminal import Action, Exit, Terminal, json_option, write_text
 from .writing import write_options, write_texts
@@ -47,7 +47,8 @@ def _stale(terminal: Terminal, options: Namespace) -> Exit:
     stored = _stored()
     former = {old: name for name, setting in declared().items() for old in setting.renamed_from}
     renamed = {name: former[name] for name in sorted(stored) if name in former}
-    names = [name for name in sorted(stored) if name not in former and name not in declared()]
+    known = {*former, *declared(), SEAL}
+    names = [name for name in sorted(stored) if name not in known]
     undeclared = _("%(name)s: declared by no setting: %(value)s")
     lines = [undeclared % {"name": name, "value": _line(name, stored)} for name in names]
     former_name = _("%(old)s: the former name of %(name)s: %(value)s")

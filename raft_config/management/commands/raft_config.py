@@ -8,12 +8,12 @@ from typing import Any
 from django.utils.translation import gettext
 
 from ...exceptions import noop
-from ..cli import files, past, planned, upkeep, values
+from ..cli import files, moving, past, planned, upkeep, values
 from ..cli.terminal import SpokenCommand, perform
 
 ACTIONS = {
     action.name: action
-    for module in (values, files, past, planned, upkeep)
+    for module in (values, files, past, planned, upkeep, moving)
     for action in module.ACTIONS
 }
 
