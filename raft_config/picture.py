@@ -18,6 +18,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from . import status
+from .conf import ETCD
 from .core.configuration import Configuration
 from .exceptions import PeerUnavailableError, PeerUnreachableError
 from .language import told
@@ -112,7 +113,10 @@ def compose(
         )
         for member in here.members
     )
-    health, headline = _quorum(nodes, leader_id, configuration)
+    if ETCD in configuration.voters:
+        health, headline = _etcd_health(nodes, leader_id)
+    else:
+        health, headline = _quorum(nodes, leader_id, configuration)
     warnings = tuple(_warnings(here, nodes))
     if warnings and health is Health.HEALTHY:
         health = Health.DEGRADED
@@ -123,7 +127,8 @@ def disagreeing(answers: Mapping[str, Answer]) -> set[str]:
     """Who has another hash than the most of those that have applied exactly as much."""
     by_index: dict[int, dict[int, list[str]]] = {}
     for node_id, answer in answers.items():
-        if answer.facts is not None:
+        # An etcd holds the log, and applies nothing of it.
+        if answer.facts is not None and node_id != ETCD:
             level = by_index.setdefault(answer.facts.last_applied, {})
             level.setdefault(answer.facts.values_hash, []).append(node_id)
     found: set[str] = set()
@@ -192,6 +197,13 @@ def _quorum(
         return health, _("%(up)d of %(voters)d up: one more loss stops writes.") % facts
     told = _("%(up)d of %(voters)d voters up: %(spare)d more may be lost before writes stop.")
     return health, told % facts
+
+
+def _etcd_health(nodes: tuple[Seen, ...], leader_id: str | None) -> tuple[Health, str]:
+    """Whether etcd can be written to; who is up within it is for its own tools to tell."""
+    if leader_id is None or not any(each.is_up for each in nodes if each.node_id == ETCD):
+        return Health.NO_QUORUM, _("etcd does not answer: no change can be made until it does.")
+    return Health.HEALTHY, _("etcd keeps the log and answers; this node follows it.")
 
 
 def _warnings(here: ClusterStatus, nodes: tuple[Seen, ...]) -> list[str]:

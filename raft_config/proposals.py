@@ -121,8 +121,10 @@ def _submit(node: Node, command: Command | CancelSchedule, timeout_seconds: floa
     answer = node.storage.answer(command.request_id) or Answer(index)
     if answer.conflicts == (SEAL,):
         raise UnavailableError(
-            "The settings are moving to another engine: nothing was changed. Try again once this "
-            "node runs on it (manage.py raft_config move)."
+            noop(
+                "The settings are moving to another engine: nothing was changed. Try again once "
+                "this node runs on it (manage.py raft_config move)."
+            )
         )
     if answer.conflicts:
         raise ConflictError(answer.conflicts)

@@ -79,6 +79,11 @@ class Gateway:
             raise UnavailableError(text)
         raise PeerUnavailableError(text)
 
+    @property
+    def endpoint(self) -> str:
+        """The one that answered last."""
+        return self.options.endpoints[self._preferred]
+
     def status(self, endpoint: str) -> Answer:
         """What the member at one endpoint says of itself; raises as `ask`."""
         return self._ask(endpoint, "maintenance/status", {})
@@ -88,7 +93,7 @@ class Gateway:
 
         Ends when etcd ends it, or is silent for long; raises as `ask`.
         """
-        endpoint = self.options.endpoints[self._preferred]
+        endpoint = self.endpoint
         content = {"create_request": {"key": encoded(key.encode())}}
         timeout = (CONNECT_TIMEOUT_SECONDS, SILENCE_SECONDS)
         try:

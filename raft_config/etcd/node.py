@@ -31,6 +31,7 @@ from ..core.messages import (
 )
 from ..core.state import PROTOCOL_VERSION, NodeState
 from ..exceptions import (
+    MembershipError,
     NotLeaderError,
     OutcomeUnknownError,
     PeerError,
@@ -43,6 +44,7 @@ from ..storage import check_command
 from ..storage.renewal import NOTHING
 from ..storage.transaction import digest_of
 from ..transport.strict import data
+from .describing import OWN_TOOLS, describe_etcd
 from .gateway import Gateway
 from .lease import Lease
 from .log import EtcdLog, Life, View
@@ -59,7 +61,12 @@ class EtcdNode(Node):
 
     def __init__(self, config: RaftConfig, **options: Any) -> None:
         """`options` are those of `Node`."""
-        answers = {"propose": self._answer_propose, "read_index": self._answer_read}
+        answers = {
+            "propose": self._answer_propose,
+            "read_index": self._answer_read,
+            "describe": self._answer_describe,
+            "operate": self._answer_operate,
+        }
         super().__init__(config, EtcdPeer(answers), **options)
         self.etcd = etcd_log_of(config)
         gateway = self.etcd.gateway
@@ -103,6 +110,14 @@ class EtcdNode(Node):
 
     def _answer_read(self, _payload: dict[str, Any], _seconds: float) -> dict[str, object]:
         return {"index": self.etcd.tail()}
+
+    def _answer_describe(self, _payload: dict[str, Any], _seconds: float) -> dict[str, object]:
+        return describe_etcd(self.config, self.etcd)
+
+    def _answer_operate(self, payload: dict[str, Any], _seconds: float) -> dict[str, object]:
+        if not payload["only_plan"]:
+            raise MembershipError(f"Refused: {OWN_TOOLS}")
+        return {"text": "", "refusal": OWN_TOOLS, "may_force": False, "is_done": False, "index": 0}
 
     def _append(self, commands: Sequence[bytes], seconds: float) -> Accepted:
         self.storage.require_room([check_command(each) for each in commands])

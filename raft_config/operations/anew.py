@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..conf import ETCD
 from ..core.configuration import REMEMBERED_REMOVALS, Configuration, Member
 from ..core.log import Entry
 from ..core.state import Follower, NodeState
@@ -42,6 +43,7 @@ def is_empty(node: Node) -> bool:
 
 def restore_backup(node: Node, backup: Backup, *, user: str = "") -> NodeState:
     """Make of this node a new cluster of one, which holds what the backup holds."""
+    _refuse_with_etcd(node)
     state = _founder(node, backup.index + 1, backup.term + 1, removed=())
     comment = f"Restored from the backup of node {backup.node_id}, index {backup.index}."
     facts = {"event": "restored", "cluster": backup.cluster_id, "index": backup.index}
@@ -90,6 +92,7 @@ class Recovery:
 
 def plan_recovery(node: Node) -> Recovery:
     """Who is left, and whether this is the node to begin anew with."""
+    _refuse_with_etcd(node)
     configuration = node.state.configuration
     answers = survey(node)
     survivors: dict[str, Facts] = {}
@@ -206,6 +209,15 @@ def join_anew(node: Node, url: str) -> int:
 
 
 # -- what they have in common
+
+
+def _refuse_with_etcd(node: Node) -> None:
+    if node.config.engine == ETCD:
+        raise MembershipError(
+            "With etcd this is not done by a node: etcdctl snapshot restore brings back an etcd, "
+            "and manage.py raft_config move --to etcd what a node has. To begin with a backup of "
+            "raft_config, restore it with ENGINE 'raft', and move it."
+        )
 
 
 def _founder(node: Node, index: int, term: int, *, removed: Sequence[str]) -> NodeState:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from django.core.checks import run_checks
 
 from ..core.configuration import Member
+from ..etcd.describing import endpoints_of
+from ..etcd.node import EtcdNode
 from ..exceptions import PeerRejectedError, RaftConfigError
 from ..node import Node
 from .findings import Finding, Level, error, ok, unknown, warning
@@ -23,6 +25,8 @@ def examine_cluster(node: Node) -> list[Finding]:
     """Settings, database, driver, and every peer in both directions; well or not."""
     own = describe(node)
     findings = [*check_project(node), *check_self(node, own), *check_leader(node, own)]
+    if isinstance(node, EtcdNode):
+        return [*findings, *check_etcd(node)]
     for seen in look_at_peers(node):
         findings += check_peer(node, own, seen)
     return findings
@@ -91,6 +95,23 @@ def check_leader(node: Node, own: Facts) -> Iterator[Finding]:
         )
         return
     yield ok("leader", f"node {own.leader_id} leads term {own.term}")
+
+
+def check_etcd(node: EtcdNode) -> Iterator[Finding]:
+    """Each endpoint, as it says of itself, and how far this node is behind."""
+    for endpoint, text, problem in endpoints_of(node.etcd):
+        if problem:
+            remedy = "etcdctl endpoint health; etcdctl endpoint status; or correct ENDPOINTS."
+            yield error(endpoint, f"{text} {problem}".strip(), remedy)
+        else:
+            yield ok(endpoint, text)
+    try:
+        tail = node.etcd.tail()
+    except RaftConfigError as problem:
+        yield error("lag", str(problem), "Once etcd answers, this node catches up by itself.")
+        return
+    lag = tail - node.state.last_applied
+    yield ok("lag", f"this node lacks {max(0, lag)} of {tail} entries")
 
 
 # -- the peers

@@ -1,0 +1,75 @@
+"""What etcd is, in the words of a node: for the cluster page, the status and the doctor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from ..conf import ETCD, RaftConfig
+from ..exceptions import RaftConfigError, UnavailableError
+from ..transport.client import signer_for
+from .log import EtcdLog
+
+OWN_TOOLS = (
+    "etcd keeps the log, and its members are its own affair: etcdctl member list, member add, "
+    "member remove, move-leader. Nodes need no membership: whoever reaches etcd follows it."
+)
+
+
+def describe_etcd(config: RaftConfig, log: EtcdLog) -> dict[str, object]:
+    """As `operations.survey.Facts`; it asks etcd alone. Raises as `Gateway.ask`."""
+    view = log.look(1, limit=1)
+    if view is None:
+        raise UnavailableError(log.nothing())
+    status = log.gateway.status(log.gateway.endpoint)
+    signer = signer_for(config)
+    return {
+        "node_id": ETCD,
+        "incarnation": "",
+        "generation": view.life.generation,
+        "role": "leader",
+        "term": view.life.term,
+        "leader_id": ETCD,
+        "last_log_index": view.tail,
+        "last_log_term": view.life.term,
+        "commit_index": view.tail,
+        "last_applied": view.tail,
+        "snapshot_index": view.snapshot.index,
+        "is_newcomer": False,
+        "may_lead": True,
+        "drained": False,
+        "halted_by": "",
+        "release": f"etcd {status.get('version', '?')}",
+        "version": 1,
+        "clock_ms": int(time.time() * 1000),  # it tells no time; nothing depends on it
+        "signs_with": signer.key_id if signer else "",
+        "verifies": tuple(signer.key_ids) if signer else (),
+        "members": (ETCD, config.node_id),
+        "up": (ETCD, config.node_id),
+        "log_entries": view.tail - view.snapshot.index,
+        "log_bytes": int(status.get("dbSizeInUse", 0)),
+        "snapshot_bytes": view.snapshot.size_bytes,
+    }
+
+
+def endpoints_of(log: EtcdLog) -> Iterator[tuple[str, str, str]]:
+    """Each endpoint: its URL, what it says of itself, and what is wrong, "" if nothing is."""
+    for endpoint in log.gateway.options.endpoints:
+        yield endpoint, *_told_by(log, endpoint)
+
+
+def _told_by(log: EtcdLog, endpoint: str) -> tuple[str, str]:
+    try:
+        found = log.gateway.status(endpoint)
+    except RaftConfigError as error:
+        return "", str(error)
+    header = found.get("header", {})
+    leads = "leads" if found.get("leader") == header.get("member_id") else "follows in"
+    text = (
+        f"etcd {found.get('version', '?')} {leads} term {found.get('raftTerm', '?')}, revision "
+        f"{header.get('revision', '?')}, {int(found.get('dbSize', 0)) / 1e6:.1f} MB"
+    )
+    problems = list(found.get("errors", ()))
+    if found.get("leader", "0") == "0":
+        problems.append("it has no leader")
+    return text, "; ".join(problems)
