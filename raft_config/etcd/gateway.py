@@ -1,7 +1,8 @@
 """HTTP and JSON to etcd: its gateway, `/v3`, at whichever of the endpoints answers.
 
-`requests` is here already, and the Python clients of etcd's gRPC are poorly kept. A session per
-thread, nothing of the environment, no redirects, as towards peers (`transport.client`).
+Python's clients of etcd's gRPC are poorly kept, and urllib3 is here already. Nothing of the
+environment is used, no redirect is followed and nothing is retried, as towards peers
+(`transport.client`).
 
 What may *not* live here: what the keys mean (`log`).
 """
@@ -10,13 +11,12 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import requests
-from requests import exceptions as failures
+import urllib3
+from urllib3 import exceptions as failures
 
 from ..conf import EtcdOptions
 from ..exceptions import (
@@ -28,6 +28,10 @@ from ..exceptions import (
 )
 
 MAX_SHOWN: Final = 200
+CONNECTIONS: Final = 8
+"""So many are kept for the threads of a process, to each endpoint."""
+
+STREAMED_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_SECONDS: Final = 1.0
 SILENCE_SECONDS: Final = 60.0
 """A watch that says nothing for so long is begun anew: the other end may be gone."""
@@ -54,9 +58,15 @@ class Gateway:
     def __init__(self, options: EtcdOptions, *, timeout_seconds: float) -> None:
         self.options = options
         self.timeout_seconds = timeout_seconds
-        self._local = threading.local()
         self._token = ""
         self._preferred = 0
+        self._pool = urllib3.PoolManager(
+            maxsize=CONNECTIONS,
+            retries=False,
+            ca_certs=options.ca or None,
+            cert_file=options.cert or None,
+            key_file=options.key or None,
+        )
 
     def ask(self, path: str, content: Mapping[str, Any]) -> Answer:
         """Post to the first member that answers.
@@ -95,20 +105,20 @@ class Gateway:
         """
         endpoint = self.endpoint
         content = {"create_request": {"key": encoded(key.encode())}}
-        timeout = (CONNECT_TIMEOUT_SECONDS, SILENCE_SECONDS)
+        response = self._post(endpoint, "watch", content, SILENCE_SECONDS, stream=True)
         try:
-            with self._post(endpoint, "watch", content, timeout, stream=True) as response:
-                for line in response.iter_lines():
-                    if "canceled" in json.loads(line).get("result", {"canceled": True}):
-                        return
-                    yield
-        except failures.RequestException as error:
+            for line in _lines(response):
+                if "canceled" in json.loads(line).get("result", {"canceled": True}):
+                    return
+                yield
+        except (failures.HTTPError, ValueError) as error:
             raise _silence(endpoint, error) from error
+        finally:
+            response.close()
 
     def close(self) -> None:
-        """Of this thread."""
-        if (session := getattr(self._local, "session", None)) is not None:
-            session.close()
+        """Close the connections that nobody uses at the moment."""
+        self._pool.clear()
 
     def _ask(self, endpoint: str, path: str, content: Mapping[str, Any]) -> Answer:
         try:
@@ -121,57 +131,52 @@ class Gateway:
             raise PeerRejectedError(f"etcd at {endpoint} takes no login: {error}") from error
 
     def _ask_once(self, endpoint: str, path: str, content: Mapping[str, Any]) -> Answer:
-        timeout = (min(CONNECT_TIMEOUT_SECONDS, self.timeout_seconds), self.timeout_seconds)
-        try:
-            with self._post(endpoint, path, content, timeout) as response:
-                status, body = response.status_code, response.content
-        except failures.SSLError as error:
-            raise PeerRejectedError(
-                f"{endpoint} has no certificate to trust ({error}). Correct CA, CERT and KEY in "
-                "RAFT_CONFIG['ETCD']."
-            ) from error
-        except (failures.ConnectionError, failures.Timeout) as error:
-            raise _silence(endpoint, error) from error
-        except failures.RequestException as error:
-            raise PeerRejectedError(f"{endpoint} cannot be asked: {error}") from error
-        return _answer(endpoint, status, body)
+        response = self._post(endpoint, path, content, self.timeout_seconds)
+        return _answer(endpoint, response.status, response.data)
 
     def _post(
         self,
         endpoint: str,
         path: str,
         content: Mapping[str, Any],
-        timeout: tuple[float, float],
+        seconds: float,
         *,
         stream: bool = False,
-    ) -> requests.Response:
-        headers = {}
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Content-Type": "application/json"}
         if self.options.user and not path.startswith("auth/"):
             headers["Authorization"] = self._token or self._log_in(endpoint)
-        return self._session().post(
-            f"{endpoint}/v3/{path}",
-            data=json.dumps(content),
-            headers=headers,
-            timeout=timeout,
-            stream=stream,
-            allow_redirects=False,
-        )
+        connect = min(CONNECT_TIMEOUT_SECONDS, seconds)
+        try:
+            return self._pool.request(
+                "POST",
+                f"{endpoint}/v3/{path}",
+                body=json.dumps(content).encode(),
+                headers=headers,
+                timeout=urllib3.Timeout(connect=connect, read=seconds),
+                preload_content=not stream,
+                redirect=False,
+            )
+        except (failures.SSLError, OSError) as error:  # a file that cannot be read is the latter
+            raise PeerRejectedError(
+                f"{endpoint} has no certificate to trust ({error}). Correct CA, CERT and KEY in "
+                "RAFT_CONFIG['ETCD']."
+            ) from error
+        except failures.HTTPError as error:
+            raise _silence(endpoint, error) from error
 
     def _log_in(self, endpoint: str) -> str:
         login = {"name": self.options.user, "password": self.options.password}
         self._token = str(self._ask_once(endpoint, "auth/authenticate", login)["token"])
         return self._token
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.verify = self.options.ca or True
-            if self.options.cert:
-                session.cert = (self.options.cert, self.options.key)
-            self._local.session = session
-        return session
+
+def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """One JSON text each, as they come."""
+    rest = b""
+    for chunk in response.stream(STREAMED_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, lines)
 
 
 def _answer(endpoint: str, status: int, body: bytes) -> Answer:
@@ -199,13 +204,9 @@ def _answer(endpoint: str, status: int, body: bytes) -> Answer:
 
 def _silence(endpoint: str, error: Exception) -> PeerUnavailableError:
     """Whether it can have received something depends on where it ended."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    is_unreachable = isinstance(error, failures.ConnectTimeout) or type(reason).__name__ in {
-        "NewConnectionError",
-        "NameResolutionError",
-    }
+    is_unreachable = isinstance(error, failures.NewConnectionError | failures.ConnectTimeoutError)
     made = PeerUnreachableError if is_unreachable else PeerUnavailableError
-    return made(f"{endpoint} does not answer ({type(reason or error).__name__})")
+    return made(f"{endpoint} does not answer ({type(error).__name__})")
 
 
 def encoded(data: bytes) -> str:
