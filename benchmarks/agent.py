@@ -13,6 +13,8 @@ from typing import Any
 
 import django
 
+from .beside.load import per_second
+
 
 def main() -> None:
     """Serve until the input ends."""
@@ -23,11 +25,16 @@ def main() -> None:
 
 
 def answer(request: dict[str, Any]) -> dict[str, object]:
-    """`{"set": value}` changes a setting; `{}` tells what the node knows."""
+    """`{"set": value}` changes a setting; `{}` tells what the node knows.
+
+    `{"threads": 64, "keys": 1, "seconds": 5}` tells how many changes a second so many threads make.
+    """
     from raft_config import config, proposals  # noqa: PLC0415 - needs Django set up
     from raft_config.exceptions import RaftConfigError  # noqa: PLC0415
     from raft_config.node import get_node  # noqa: PLC0415
 
+    if "threads" in request:
+        return {"rate": changes_per_second(**request)}
     begun_at = time.perf_counter()
     try:
         if "set" in request:
@@ -54,6 +61,16 @@ def answer(request: dict[str, Any]) -> dict[str, object]:
         "term": state.current_term,
         "applied": state.last_applied,
     }
+
+
+def changes_per_second(threads: int, keys: int, seconds: float) -> float:
+    """Changes of so many settings at once."""
+    from raft_config import config  # noqa: PLC0415 - needs Django set up
+
+    names = [f"KEY_{number}" for number in range(keys)]
+    return per_second(
+        lambda: lambda n: config.update(dict.fromkeys(names, str(n))), threads, seconds
+    )
 
 
 if __name__ == "__main__":

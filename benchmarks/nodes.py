@@ -176,7 +176,7 @@ def running(
     `spare` more may be started later; `prepare` makes what they need; `more` as MeasuredCluster.
     """
     with tempfile.TemporaryDirectory(prefix="raft-config-bench-") as folder:
-        request = clusters.Request(Path(folder), nodes=count, port=_free_ports(count + spare))
+        request = clusters.Request(Path(folder), nodes=count, port=free_ports(count + spare))
         planned = clusters.plan(request)
         clusters.save(planned)
         facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
@@ -189,7 +189,7 @@ def running(
             nodes.close()
 
 
-def _free_ports(count: int) -> int:
+def free_ports(count: int) -> int:
     """The first of some free ports in a row; other processes look from other places on."""
     start = 20_000 + os.getpid() * 10 % 10_000
     for first in range(start, 31_000, 10):

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from django.db import OperationalError, transaction
-from django.db.models import TextField
-from django.db.models import Value as Literal
 
 from ..core import corridor
 from ..core.configuration import Configuration
@@ -22,14 +20,20 @@ from ..core.events import Event
 from ..core.settings import RaftSettings
 from ..core.state import NodeState
 from ..exceptions import InvalidCommandError
-from ..models import NODE_ROW, Node, StoredValue
+from ..models import NODE_ROW, Node
 from ..state_machine import Answer, AnyCommand, Command, Value
 from .codec import Columns, decode_state, encode_state
 from .durability import DurabilityNeededError, may_have_lost, relaxed_commits, write_wal_again
 from .log import DatabaseLog, first_of
-from .machine import DatabaseMachine
+from .machine import VALUES, DatabaseMachine
 from .node_row import NodeRow
+from .table import select
 from .transaction import Transaction, digest_of, mirror_members
+
+_SETTINGS = f"""
+    SELECT "name", "text", "index" FROM {VALUES.name}
+    UNION ALL SELECT '', '', "last_applied" FROM "{Node._meta.db_table}" WHERE "id" = %s
+"""  # noqa: S608, SLF001 - our own names
 
 MAX_SCHEDULED = 1000
 """So many changes may wait for their time: all of them are in every snapshot."""
@@ -198,10 +202,7 @@ def stored_version(alias: str) -> int:
 
 def stored_settings(alias: str) -> tuple[int, dict[str, Value]]:
     """last_applied and all values that are set, as of the same instant; one query."""
-    row = Node.objects.using(alias).filter(pk=NODE_ROW).order_by()
-    rows = StoredValue.objects.using(alias).order_by().values_list("name", "text", "index")
-    nobody = Literal("", output_field=TextField())
-    together = rows.union(row.values_list(nobody, nobody, "last_applied"), all=True)
-    values = {name: Value(text, index) for name, text, index in together}
+    rows = select(alias, _SETTINGS, (NODE_ROW,))
+    values = {name: Value(text, index) for name, text, index in rows}
     version = values.pop("", Value("", 0)).index
     return version, values
