@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-for module in ("read", "admin", "writes", "failover", "idle"):
+for module in ("read", "start", "admin", "writes", "beside", "failover", "idle", "growth"):
     command = [sys.executable, "-m", f"benchmarks.{module}"]
     print(f"-- {' '.join(command[1:])}", flush=True)
     subprocess.run(command, check=True)  # noqa: S603 - our own command

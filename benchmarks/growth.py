@@ -60,11 +60,11 @@ class Leader:
     """A leader with peers that answer everything; its tables are filled to a size."""
 
     def __init__(self, *, entries: int = 100, settings: int = 100, voters: int = 3) -> None:
+        from raft_config import models  # noqa: PLC0415
         from raft_config.core import NodeState, RaftSettings  # noqa: PLC0415 - needs Django set up
         from raft_config.core.configuration import Member, initial_configuration  # noqa: PLC0415
         from raft_config.core.state import Leader as Leading  # noqa: PLC0415
         from raft_config.core.state import Progress  # noqa: PLC0415
-        from raft_config import models  # noqa: PLC0415
         from raft_config.storage import DatabaseStorage  # noqa: PLC0415
 
         tables = ("LogEntry", "Node", "StoredValue", "Change", "AnsweredRequest", "Member")

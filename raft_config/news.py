@@ -21,14 +21,14 @@ class News:
     """One per process and node; any number of threads may wait."""
 
     def __init__(self, config: RaftConfig) -> None:
-        self._config = config
+        self._file = version_file_of(config)
         self._changed = threading.Condition()
         self._looking = threading.Lock()
         self._told = 0
 
     def seen(self) -> tuple[int, int]:
         """Something else once anything was told here, or applied by any process."""
-        return self._told, version_file_of(self._config).token()
+        return self._told, self._file.token()
 
     def tell(self) -> None:
         """Wake those who wait: something may have changed."""
@@ -36,12 +36,12 @@ class News:
             self._told += 1
             self._changed.notify_all()
 
-    def wait(self, seen: tuple[int, int], seconds: float, *, index: int = 0) -> None:
+    def wait(self, seen: tuple[int, int] | None, seconds: float, *, index: int = 0) -> None:
         """Until there is more than was `seen` (and it may be that `index` is applied), or so long.
 
         The database knows that for certain: the file may be from before a power cut.
         """
-        self._wait(lambda: self.seen() != seen and self._told_version() >= index, seconds)
+        self._wait(lambda: self._file.version() >= index and self.seen() != seen, seconds)
 
     def _wait(self, is_over: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -63,6 +63,3 @@ class News:
             if self.seen() != seen:
                 seen = self.seen()
                 self._changed.notify_all()
-
-    def _told_version(self) -> int:
-        return version_file_of(self._config).version()

@@ -284,7 +284,9 @@ class Node:
     def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
         """Wait until that is applied here. Raises EntryLostError, OutcomeUnknownError."""
         deadline = self.monotonic() + timeout_seconds
+        seen = None
         while True:
+            self.news.wait(seen, min(POLL_SECONDS, timeout_seconds), index=index)
             seen = self.news.seen()
             outcome = outcome_of(self.state, self.storage.log, index, term)
             if outcome is Outcome.APPLIED:
@@ -294,7 +296,6 @@ class Node:
             # Compacted: it may have been another leader's. Only a retry under its id can tell.
             if outcome is Outcome.COMPACTED or self.monotonic() > deadline:
                 raise OutcomeUnknownError(f"at index {index}")
-            self.news.wait(seen, POLL_SECONDS, index=index)
 
     def wait_until_applied(self, index: int, timeout_seconds: float) -> bool:
         """Wait until this node has applied `index`; whether it came to that in time."""
