@@ -39,6 +39,8 @@ check: $(INSTALLED)
 		--check --dry-run raft_config
 	@echo "== messages: every text is in every catalogue"
 	@$(PYTHON) -m tools.messages --check
+	@echo "== pages: what is made from the code is as the code says"
+	@$(PYTHON) -m tools.pages --check
 	@echo "== mkdocs: the pages, and their links"
 	@$(PYTHON) -m mkdocs build --quiet --site-dir $(VENV)/site
 	@echo "== pytest: function length; branch coverage of core, state_machine and storage"
@@ -48,6 +50,7 @@ fix: $(INSTALLED)
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m tools.messages
+	$(PYTHON) -m tools.pages
 
 bench: $(INSTALLED)
 	@test -d benchmarks || { echo "make bench: there is no benchmarks package yet." >&2; exit 1; }

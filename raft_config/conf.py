@@ -100,7 +100,9 @@ class RaftConfig:
     """One node's configuration. Durations in seconds; base URLs without a slash at the end."""
 
     node_id: str = "node"
+    """This node's name; another one on each."""
     cluster_id: str = "raft-config"
+    """The same on every node, and another one for each cluster that shares a secret."""
     peers: Mapping[str, str] = field(default_factory=_nothing)
     """The first members and their base URLs, oneself included; empty for a cluster of one."""
     join: str = ""
@@ -112,8 +114,9 @@ class RaftConfig:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """The first one signs, all verify; never shown."""
     database: str = "default"
+    """The alias in DATABASES of this node's own database."""
     settings: Mapping[str, object] = field(default_factory=_nothing, repr=False)
-    """SETTINGS as written: see `schema.declared`."""
+    """The declared settings, as written: name -> `Setting(...)`; see `schema.declared`."""
     fields: Mapping[str, FieldSpec] = field(default_factory=_nothing, repr=False)
     """Names of types -> form fields, as in CONSTANCE_ADDITIONAL_FIELDS."""
     fieldsets: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)
@@ -124,11 +127,13 @@ class RaftConfig:
     """Whether the values fit together: the callable, or its dotted path."""
     timing: RaftSettings = field(default_factory=RaftSettings)
     tick_interval_seconds: float = 1.0
+    """How often beat starts the task, which drives the node until the next one."""
     rpc_timeout_seconds: float = RaftSettings().election_timeout_seconds
     """A peer that does not answer for so long is given up; by default the election timeout."""
     write_timeout_seconds: float = 5.0
     """How long a proposal waits until it is applied here."""
     max_clock_skew_seconds: float = 30.0
+    """A message that was signed longer ago, or so far in the future, is refused."""
     version_file: str = ""
     """What the processes of this node map to see a change; by default a file in the temporary
     directory, named after the node and its database."""

@@ -22,7 +22,7 @@ from raft_config.schema.classes import registry as classes
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ["docs/embedding.md"]
-PAGES_ABOUT_THE_PROJECT = ["docs/settings.md", "docs/using.md"]
+PAGES_ABOUT_THE_PROJECT = ["docs/settings.md", "docs/signals.md", "docs/using.md"]
 
 FENCED = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 

@@ -104,7 +104,8 @@ def test_without_a_file_the_row_is_asked(path, caplog):
 def test_link_in_its_place_is_not_followed(path, tmp_path, caplog):
     target = tmp_path / "somebody's"
     target.write_bytes(b"precious")
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)  # a thread of an earlier test may have looked here
+    path.unlink(missing_ok=True)
     path.symlink_to(target)
     VersionFile(get_config()).publish(1)
     assert target.read_bytes() == b"precious"

@@ -19,18 +19,23 @@ class RaftSettings:
     """Durations in seconds, sizes in bytes. Raises ConfigurationError, which names the setting."""
 
     heartbeat_interval_seconds: float = 0.2
+    """How often a leader lets each peer hear of it; below a third of the election timeout."""
     election_timeout_seconds: float = 0.8
     """The least time a follower waits without a leader; each wait is up to twice as long."""
     append_retry_seconds: float = 0.5
     """How long a leader waits for the answer to a batch before it sends it again."""
     max_batch_entries: int = 256
+    """At most this many entries travel in one message ..."""
     max_batch_bytes: int = 512 * 1024
+    """... and at most this many bytes of them."""
     max_command_bytes: int = 256 * 1024
+    """A larger change is refused; not above `max_batch_bytes`."""
     max_uncommitted_entries: int = 1024
     """A leader that cannot commit refuses further proposals beyond this many."""
     max_apply_entries: int = 1024
     """At most this many entries are applied in one transaction."""
     max_pending_reads: int = 1024
+    """At most this many linearizable reads wait for their majority."""
     snapshot_entries: int = 1000
     """A snapshot is taken after this many applied entries ..."""
     snapshot_bytes: int = 4 * 1024 * 1024
@@ -38,6 +43,7 @@ class RaftSettings:
     trailing_entries: int = 200
     """So many entries below a snapshot are kept, for followers that are a little behind."""
     snapshot_chunk_bytes: int = 512 * 1024
+    """A snapshot travels in pieces of this size."""
 
     def __post_init__(self) -> None:
         for each in fields(self):

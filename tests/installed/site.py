@@ -1,4 +1,4 @@
-"""A project that knows nothing of this repository: made by Django, changed as the README says."""
+"""A project that knows nothing of this repository: made by Django, changed as the pages say."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ import requests
 
 T = TypeVar("T")
 
-README = Path(__file__).resolve().parent.parent.parent / "README.md"
-FENCED = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).resolve().parent.parent.parent
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 90.0
 """Three nodes start from nothing, on a machine that is busy with others."""
 
 
-def blocks(heading: str, language: str) -> list[str]:
-    """The fenced blocks of one section of the README, in their order."""
-    _, _, rest = README.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+def blocks(page: str, heading: str, language: str) -> list[str]:
+    """The fenced blocks of one section of a page, in their order."""
+    _, _, rest = (ROOT / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")
     section, _, _ = rest.partition("\n## ")
     return [text for found, text in FENCED.findall(section) if found == language]
 
@@ -76,7 +76,7 @@ class Site:
     def copy(self, folder: Path, **environment: str) -> Site:
         """The same project on another machine."""
         shutil.copytree(self.folder, folder)
-        return Site(self.python, folder, environment)
+        return Site(self.python, folder, {**self.environment, "TMPDIR": str(folder), **environment})
 
     def append(self, name: str, block: str) -> None:
         with (self.folder / "mysite" / name).open("a", encoding="utf-8") as file:

@@ -1,7 +1,9 @@
-"""The section "Use it" of the README, followed to the letter in a site that Django made."""
+"""docs/quickstart.md and the README, followed to the letter in a site that Django made."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,10 +15,14 @@ import requests
 
 from .site import HOST, Site, answers, blocks, commands, eventually, free_ports
 
-PYTHON = blocks("Use it", "python")
-CONSOLE = blocks("Use it", "console")
-ALONE, READING, THREE, URLS, APART, WRITING = PYTHON
-FIRST_STEPS, DRIVER, FIRST_STEPS_APART = CONSOLE
+PAGE = "docs/quickstart.md"
+IN_README = blocks("README.md", "Use it", "python")
+ALONE, READING = blocks(PAGE, "One node", "python")
+THREE, URLS, WRITING = blocks(PAGE, "Three nodes", "python")
+(APART,) = blocks(PAGE, "A site that shares one database", "python")
+(FIRST_STEPS,) = blocks(PAGE, "One node", "console")
+(DRIVER,) = blocks(PAGE, "Three nodes", "console")
+(FIRST_STEPS_APART,) = blocks(PAGE, "A site that shares one database", "console")
 
 READ = "from raft_config import config; print(config.MAX_ITEMS)"
 AROUND_WRITING = """
@@ -53,15 +59,22 @@ urlpatterns += [path("change/<int:value>/", change)]
 
 
 def test_each_block_says_where_it_goes() -> None:
-    files = [block.splitlines()[0].partition(",")[0] for block in PYTHON]
-    assert files == [
+    every = (*IN_README, ALONE, READING, THREE, URLS, WRITING, APART)
+    assert [block.splitlines()[0].partition(",")[0] for block in every] == [
+        *("# settings.py", "# wherever a value is needed"),
+        *("# settings.py", "# wherever a value is needed"),
+        *("# settings.py", "# urls.py", "# wherever a value is changed"),
         "# settings.py",
-        "# wherever a value is needed",
-        "# settings.py",
-        "# urls.py",
-        "# settings.py",
-        "# wherever a value is changed",
     ]
+
+
+def test_few_lines_of_the_readme_are_enough(site: Site) -> None:
+    settings, reading = IN_README
+    site.append("settings.py", settings)
+    _, written = site.follow(blocks("README.md", "Use it", "console")[0])
+    assert written.startswith("MAX_ITEMS = 30\n")
+    shown = reading.replace("config.MAX_ITEMS  #", "print(config.MAX_ITEMS)  #")
+    assert site.shell(shown) == "30\n"
 
 
 def test_one_node_is_migrated_checked_written_and_read(site: Site) -> None:
@@ -110,13 +123,14 @@ class Machine:
         return requests.get(f"http://{self.address}/seen/", timeout=10).json()
 
 
-def machines(first: Site, folder: Path) -> dict[str, Machine]:
+def machines(first: Site, folder: Path, *blocks: str) -> dict[str, Machine]:
     """Three copies of one project, each told who it is."""
     addresses = dict(zip("abc", (f"{HOST}:{port}" for port in free_ports(3)), strict=True))
     peers = THREE
     for node_id, address in addresses.items():
         peers = peers.replace(f"https://{node_id}.example.com/", f"http://{address}/")
-    first.append("settings.py", ALONE)
+    for block in blocks or (ALONE,):
+        first.append("settings.py", block)
     first.append("settings.py", peers)
     first.append("urls.py", URLS)
     first.append("urls.py", VIEW)
@@ -130,10 +144,42 @@ def machines(first: Site, folder: Path) -> dict[str, Machine]:
 @pytest.mark.e2e
 def test_three_nodes_agree(site: Site, tmp_path: Path) -> None:
     nodes = machines(site, tmp_path)
-    migrate, check, change = commands(FIRST_STEPS)
-    ((driver,),) = commands(DRIVER)
+    migrate, check, _ = commands(FIRST_STEPS)
     at_once(nodes.values(), *migrate)
     assert "no issues" in nodes["a"].site.manage(*check)
+    require_agreement(nodes)
+
+
+SHARED = """
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "the_site"}}
+"""
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(
+    os.environ.get("RAFT_CONFIG_TEST_DB") != "postgres", reason="tests/postgres.sh starts a server"
+)
+def test_three_nodes_of_a_site_on_one_postgresql_agree(site: Site, tmp_path: Path) -> None:
+    site.environment |= {name: os.environ[name] for name in ("PGHOST", "PGUSER")}
+    psql = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--command"]
+    subprocess.run([*psql, "CREATE DATABASE the_site"], check=True)  # noqa: S603 - ours
+    lines = [line for line in ALONE.splitlines() if not line.startswith("DATABASES")]
+    nodes = machines(site, tmp_path, "\n".join(lines), SHARED, APART)
+    on_the_site, on_the_node, check = commands(FIRST_STEPS_APART)
+    nodes["a"].site.manage(*on_the_site)
+    at_once(nodes.values(), *on_the_node)
+    assert "no issues" in nodes["b"].site.manage(*check)
+    require_agreement(nodes)
+    asked = [*psql, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'", "the_site"]
+    tables = subprocess.check_output(asked, text=True).split()  # noqa: S603 - ours
+    assert "auth_user" in tables
+    assert not [name for name in tables if name.startswith("raft_config")]
+
+
+def require_agreement(nodes: dict[str, Machine]) -> None:
+    """Start the web servers and the drivers; change a setting on one; see it on all."""
+    ((driver,),) = commands(DRIVER)
+    *_, change = commands(FIRST_STEPS)
     with ExitStack() as running:
         for node in nodes.values():
             server = ("manage.py", "runserver", "--noreload", node.address)
