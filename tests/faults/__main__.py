@@ -10,13 +10,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
+import django
+
 from .catalogue import FAULTS, Fault
 from .cluster import POSTGRES, SQLITE, FaultyCluster, running
 from .run import Run, make_run
+from .site import ratios
 from .table import table
 
 
@@ -26,16 +30,45 @@ def main() -> int:
     if options.table:
         print(table(options.table))
         return 0
+    if options.mutants:
+        return hunt()
+    if options.site:
+        with running(3, settings_module=settings_of(options)) as cluster:
+            print(ratios(cluster))
+        return 0
+    return _make_runs(options)
+
+
+def settings_of(options: argparse.Namespace) -> str:
+    return POSTGRES if options.postgres else SQLITE
+
+
+def hunt() -> int:
+    """Say of each planted bug what gave it away; the exit code is 1 if something went unseen."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    from .hunting import evidence  # noqa: PLC0415 - the mutants import models
+    from .mutants import MUTANTS  # noqa: PLC0415
+
+    unseen = 0
+    for name in MUTANTS:
+        found = evidence(name)
+        unseen += not found
+        print(f"{name}: {found[:300] or 'NOT SEEN'}", flush=True)
+    print(f"{len(MUTANTS) - unseen} of {len(MUTANTS)} seen")
+    return min(unseen, 1)
+
+
+def _make_runs(options: argparse.Namespace) -> int:
     chosen = [FAULTS[name] for name in options.only or FAULTS]
     kinds = _kinds([each for each in chosen if options.postgres or not each.postgres])
-    settings = POSTGRES if options.postgres else SQLITE
     deadline = time.monotonic() + 60 * options.minutes
     failed = 0
     for number in range(options.rounds) if options.rounds else itertools.count():
         for (nodes, clocks), faults in kinds:
             if time.monotonic() > deadline:
                 return min(failed, 1)
-            with running(nodes, settings_module=settings, clocks=clocks) as cluster:
+            with running(nodes, settings_module=settings_of(options), clocks=clocks) as cluster:
                 for each in faults:
                     failed += _run(cluster, each, number, options.out)
     return min(failed, 1)
@@ -75,6 +108,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(FAULTS))
     parser.add_argument("--postgres", action="store_true", help="see tests/postgres.sh")
     parser.add_argument("--out", type=Path, help="append each run to it, as a line of JSON")
+    parser.add_argument("--mutants", action="store_true")
+    parser.add_argument("--site", action="store_true")
     parser.add_argument("--table", type=Path, help="show what such a file says, and run nothing")
     return parser.parse_args()
 

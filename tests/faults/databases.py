@@ -19,7 +19,7 @@ def _locked(choose: Callable[[FaultyCluster], str]) -> Callable[[FaultyCluster],
 
     def hold(cluster: FaultyCluster) -> Iterator[Proof]:
         node_id = choose(cluster)
-        with closing(_connect(cluster, node_id)) as connection:
+        with closing(connect(cluster, node_id)) as connection:
             begin = "begin" if on_postgres(cluster.cluster) else "begin immediate"
             connection.execute(begin)
             connection.execute("update raft_config_node set id = id")
@@ -35,7 +35,7 @@ def _locked(choose: Callable[[FaultyCluster], str]) -> Callable[[FaultyCluster],
     return hold
 
 
-def _connect(cluster: FaultyCluster, node_id: str) -> sqlite3.Connection:
+def connect(cluster: FaultyCluster, node_id: str) -> sqlite3.Connection:
     node = cluster.cluster.node(node_id)
     if on_postgres(cluster.cluster):
         return postgres(f"raft_e2e_{node.port}")

@@ -17,21 +17,19 @@ from .registry import Proof, again_and_again, fault, ruled
 BAD: Rule = {"drop reply": 0.05, "reset": 0.05, "delay": 0.1}
 
 
-@fault("leadership moved, under loss", seconds=10)
+@fault("leadership moved, under loss", seconds=2)
 def leadership_moved(cluster: FaultyCluster) -> Iterator[Proof]:
     before = max(each.term for each in cluster.states().values())
 
-    def move(ends: threading.Event) -> None:
+    def moved() -> bool:
         follower = cluster.followers()[0]
         cluster.manage(cluster.wait_for_leader(), "raft_transfer", "--yes", follower)
-        ends.wait(1)
+        return max(each.term for each in cluster.states().values()) > before
 
-    def proof() -> str:
+    with ruled(cluster, cluster.all_pairs(), BAD):
+        wait_for(moved, 120)
         now = max(each.term for each in cluster.states().values())
-        return f"from term {before} to term {now}" if now > before else ""
-
-    with ruled(cluster, cluster.all_pairs(), BAD), again_and_again(move):
-        yield proof
+        yield lambda: f"from term {before} to term {now}"
 
 
 @fault("snapshots, under loss", seconds=8)

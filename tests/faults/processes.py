@@ -13,7 +13,8 @@ from demo_site import processes
 from demo_site.processes import RAFT, WEB
 
 from .cluster import FaultyCluster
-from .registry import Proof, again_and_again, fault
+from .networks import CUT
+from .registry import Proof, again_and_again, fault, ruled
 
 
 @contextmanager
@@ -117,6 +118,15 @@ def leader_paused_long(cluster: FaultyCluster) -> Iterator[Proof]:
 @fault("Celery of the leader paused")
 def celery_paused(cluster: FaultyCluster) -> Iterator[Proof]:
     with _paused(cluster, cluster.wait_for_leader(), RAFT) as proof:
+        yield proof
+
+
+@fault("leader alone, and without ticks", seconds=6)
+def leader_asleep(cluster: FaultyCluster) -> Iterator[Proof]:
+    """It cannot learn that it is deposed, nor that time passes; its web server goes on."""
+    leader = cluster.wait_for_leader()
+    pairs = cluster.between([leader], cluster.node_ids)
+    with ruled(cluster, pairs, CUT) as proof, _paused(cluster, leader, RAFT):
         yield proof
 
 

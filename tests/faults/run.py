@@ -58,6 +58,7 @@ def make_run(cluster: FaultyCluster, fault: Fault, *, clients: int = CLIENTS) ->
     with Watch(cluster) as watch:
         with team.at_work(clients):
             wait_for(lambda: team.succeeded() >= BEFORE, WARM_UP_SECONDS)
+            begun_hurting_at = time.monotonic()
             with fault.hold(cluster) as proof:
                 hurt_at = time.monotonic()
                 time.sleep(fault.seconds)
@@ -69,6 +70,7 @@ def make_run(cluster: FaultyCluster, fault: Fault, *, clients: int = CLIENTS) ->
         watch.look()
     _read_once_more(team)
     run.violations += [*watch.violations, *verdict.violations(cluster, team, excused=fault.excused)]
+    run.ok_since = _ok_since(team, begun_hurting_at)
     _fill_in(run, team, watch, hurt_at, healed_at)
     run.seconds = time.monotonic() - begun_at
     return run
@@ -117,7 +119,6 @@ def _fill_in(run: Run, team: Clients, watch: Watch, hurt_at: float, healed_at: f
     results = [each.result for each in team.outcomes]
     run.ok, run.failed = results.count("ok"), results.count("failed")
     run.unknown = results.count("unknown")
-    run.ok_since = _ok_since(team, hurt_at)
     run.codes = dict(team.codes)
     if run.ok_since < DURING_OR_AFTER:
         run.violations.append(f"Only {run.ok_since} operations succeeded since the fault began.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from .cluster import FaultyCluster
 MAX_STATES = 1_000_000
 """Of the search for an order; a history that needs more is not passed."""
 
+QUIET_SECONDS = 10.0
+
 CHANGES = "select name, \"index\", new_text from raft_config_change where name like 'REGISTER%'"
 
 TROUBLE = re.compile(r"Traceback|Internal Server Error|InvariantViolated|\bCRITICAL\b")
@@ -28,11 +31,30 @@ def violations(cluster: FaultyCluster, clients: Clients, *, excused: str = "") -
     for node_id in cluster.node_ids:
         found = [tuple(row) for row in rows(cluster, node_id, CHANGES)]
         yield from (f"{node_id} {text}" for text in lost(found, clients))
+    yield from unequal(cluster)
+    yield from told_by_logs(cluster, excused)
+
+
+def unequal(cluster: FaultyCluster) -> Iterator[str]:
+    """How the databases differ. They are read one after the other, so quiet is waited for.
+
+    A node may still be busy with what a client has given up.
+    """
+    found = _difference(cluster)
+    deadline = time.monotonic() + QUIET_SECONDS
+    while found and time.monotonic() < deadline:
+        time.sleep(0.2)
+        found = _difference(cluster)
+    if found:
+        yield f"The databases differ: {cluster.states()} {found[:1000]}"
+
+
+def _difference(cluster: FaultyCluster) -> str:
     try:
         check_invariants(cluster, cluster.node_ids)
     except AssertionError as error:
-        yield f"The databases differ: {str(error)[:1000]}"
-    yield from told_by_logs(cluster, excused)
+        return str(error) or "an invariant does not hold"
+    return ""
 
 
 def disorder(history: list[Operation]) -> Iterator[str]:
