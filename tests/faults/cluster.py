@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from benchmarks.nodes import MeasuredCluster, _free_ports, wait_for
+from benchmarks.nodes import MeasuredCluster, free_ports, wait_for
 from demo_site import cluster as clusters
 from demo_site import processes
 from demo_site.cluster import Node
@@ -254,7 +254,7 @@ def running(count: int = 3, **more: Any) -> Iterator[FaultyCluster]:
     """So many nodes for as long as the block lasts; `more` as ProxiedCluster."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="raft-config-faults-"))
-        request = clusters.Request(Path(folder), nodes=count, port=_free_ports(ROOM))
+        request = clusters.Request(Path(folder), nodes=count, port=free_ports(ROOM))
         planned = clusters.plan(request)
         facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
         links = Links()
