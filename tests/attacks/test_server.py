@@ -9,6 +9,7 @@ import gzip
 import json
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -133,6 +134,27 @@ def test_a_member_cannot_put_another_name_into_the_envelope(server):
 def test_a_term_beyond_reason_is_refused(server, peer):
     for message in (RequestVote(2**63 - 1, 99, 8, transfer=True), heartbeat(2**63 - 1)):
         assert peer.say(message) == Rejected(term_of(server), Rejection.TERM_TOO_FAR)
+
+
+ADDRESSES = (
+    "file:///etc/passwd",
+    "ftp://c/raft",
+    "gopher://c:70/_",
+    "http://a:b@c/raft",
+    "//c/raft",
+)
+ADDRESSES += ("http://169.254.169.254/latest/api/token?x=", "http://169.254.169.254/#", "")
+
+
+@pytest.mark.usefixtures("unharmed")
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_member_at_an_address_that_is_no_base_url_is_refused(peer, address):
+    newcomer = {"node_id": "d", "address": address, "incarnation": "i", "promote": True}
+    assert peer.send("join", json.dumps(newcomer).encode()).status == 400
+    for name in ("add", "set_url"):
+        wanted = {"name": name, "node_id": "d", "address": address, "promote": True}
+        wanted |= {"user": "eve", "only_plan": False, "force": True}
+        assert peer.send("operate", json.dumps(wanted).encode()).status == 422
 
 
 # -- what came before
@@ -305,6 +327,37 @@ def test_a_node_answers_again_once_a_crowd_of_hanging_connections_is_gone(server
             for _ in range(2 * THREADS):
                 stack.enter_context(server.connect()).sendall(what.encode())
     assert peer.send("ping", b"{}").status == 200
+
+
+FLOOD_SECONDS = 5.0
+
+
+def test_a_member_that_floods_takes_no_memory_and_silences_no_other(server, peer):
+    """As much as it can on all threads but one; no limit is set, see docs/security.md."""
+    server.restart()
+    term = term_of(server)
+    peer.say(heartbeat(term))
+    before, end = server.megabytes(), time.monotonic() + FLOOD_SECONDS
+    bodies = [envelope(RequestVote(term, 0, 0), "c"), b"[" * 100_000, b"{}", bytes(1_000_000)]
+
+    def flood(number):
+        flooder, sent = Peer(server, "c"), 0
+        while time.monotonic() < end:
+            flooder.send(NAMES[sent % len(NAMES)], bodies[sent % len(bodies)])
+            sent += 1
+        return sent
+
+    with ThreadPoolExecutor(THREADS - 1) as pool:
+        floods = [pool.submit(flood, number) for number in range(THREADS - 1)]
+        heard = 0
+        while time.monotonic() < end:
+            assert peer.say(heartbeat(term)).success
+            heard += 1
+        sent = sum(each.result() for each in floods)
+    assert heard > 5
+    assert sent > heard
+    assert server.megabytes() - before < 50
+    assert term_of(server) == term
 
 
 def test_refusals_are_remembered_once_a_minute_not_each(server, peer):
