@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -35,6 +36,8 @@ class GrowingCluster(MeasuredCluster):
     ports: tuple[tuple[str, int], ...] = ()
     """Where nodes have moved."""
     learners: str = ""
+    secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of nodes that have others than the demo's."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -46,6 +49,7 @@ class GrowingCluster(MeasuredCluster):
         return {
             **super().environment(node),
             "LEARNER": "1" if node.node_id in self.learners else "",
+            "SECRETS": json.dumps(dict(self.secrets).get(node.node_id, ())),
             # Under steady writes a snapshot grows; in small chunks it would never arrive.
             "SNAPSHOT_ENTRIES": "40",
             "SNAPSHOT_CHUNK_BYTES": "50000",
@@ -85,6 +89,14 @@ class Cluster(Nodes):
         self.stop(node_id, processes.RAFT)
         self.stop(node_id, processes.WEB)
         self.start(node_id)
+
+    def give_secrets(self, node_id: str, *secrets: str) -> None:
+        """Restart a node, and our own process of it, with these."""
+        known = {**dict(self.cluster.secrets), node_id: secrets}
+        self.cluster = replace(self.cluster, secrets=tuple(known.items()))
+        self.restart(node_id)
+        self.agents.pop(node_id).close()
+        self.agents[node_id] = Agent(self.cluster, self.cluster.node(node_id))
 
     def grow_by(self, count: int) -> None:
         """Start so many nodes more, which ask to join."""
@@ -145,11 +157,21 @@ class Writer:
     """Writes one value after the other on a node, as a client that retries as documented."""
 
     def __init__(self, nodes: Cluster, node_id: str) -> None:
-        self.agent = Agent(nodes.cluster, nodes.cluster.node(node_id))
+        self._nodes, self._node_id = nodes, node_id
+        self.agent = self._new_agent()
+        self._next: Agent | None = None
         self.acknowledged: list[str] = []
         self.failures: list[str] = []
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._write)
+
+    def _new_agent(self) -> Agent:
+        return Agent(self._nodes.cluster, self._nodes.cluster.node(self._node_id))
+
+    def renew(self) -> None:
+        """Write on by a process that was started with the node's present environment."""
+        self._next = self._new_agent()
+        wait_for(lambda: self._next is None)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -164,6 +186,9 @@ class Writer:
     def _write(self) -> None:
         number = 0
         while not self._ends.wait(0.02):
+            if self._next is not None:
+                self.agent.close()
+                self.agent, self._next = self._next, None
             number += 1
             value, request_id = f"write {number}", uuid.uuid4().hex
             for _ in range(5):

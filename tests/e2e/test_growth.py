@@ -77,6 +77,21 @@ def test_nodes_are_restarted_one_after_the_other_without_a_failed_write(three: C
     check_all(three, writer)
 
 
+def test_secret_is_rotated_node_by_node_without_a_failed_write() -> None:
+    """As docs/security.md says: each step on every node before the next one begins."""
+    with growing(3, room=3) as nodes:
+        old, new = nodes.cluster.secret, "another secret, as long as the first one"
+        with Writer(nodes, "a") as writer:
+            for secrets in ((old, new), (new, old), (new,)):
+                for node_id in "cba":
+                    nodes.give_secrets(node_id, *secrets)
+                    if node_id == "a":
+                        writer.renew()
+                    wait_for(lambda: nodes.leader() is not None)
+                    writer.goes_on()
+        check_all(nodes, writer)
+
+
 def test_node_that_comes_back_empty_is_refused_until_it_joins_anew(three: Cluster) -> None:
     url = three.cluster.node("a").raft_url
     with Writer(three, "a") as writer:
