@@ -11,9 +11,12 @@ What follows is libFuzzer's. `test_fuzz` gives the same parsers what hypothesis 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import random
 import sys
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 
 import atheris
@@ -98,6 +101,44 @@ VALID = {
         ),
     ],
 }
+SCALARS = (0, 1, -1, 2**31, 2**63 - 1, 2**63, 10**19, 1.5, True, False, None, "", "a", "AAAA")
+SCALARS += ("\0", "\ud800", "x" * 1100, "2", "secret", [], {}, [[]], {"a": 1})
+
+
+def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+    """Mostly another value somewhere in the JSON, for of bytes changed blindly little is JSON."""
+    dice = random.Random(seed)
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict | list) or dice.random() < 0.25:
+        return atheris.Mutate(data, max_size)
+    for _ in range(dice.choice((1, 1, 2, 3))):
+        change(dice, content)
+    return json.dumps(content).encode()[:max_size]
+
+
+def change(dice: random.Random, content: dict | list) -> None:
+    """Walk down, and replace, remove, repeat or rename where the walk ends."""
+    while content:
+        key = dice.choice(list(content) if isinstance(content, dict) else range(len(content)))
+        inner = content[key]
+        if isinstance(inner, dict | list) and inner and dice.random() < 0.7:
+            content = inner
+            continue
+        kind = dice.random()
+        if kind < 0.7:
+            content[key] = deepcopy(dice.choice(SCALARS))
+        elif kind < 0.8:
+            del content[key]
+        elif isinstance(content, list):
+            content.insert(key, deepcopy(inner))
+        else:
+            content[dice.choice(("a", "", key.upper()))] = deepcopy(inner)
+        return
+
+
 READERS = {"wire": read_wire, "machine": read_machine}
 
 
@@ -108,7 +149,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for valid in VALID[target]:
         (folder / hashlib.sha256(valid).hexdigest()).write_bytes(valid)
-    atheris.Setup([program, *options, corpus], READERS[target])
+    atheris.Setup([program, *options, corpus], READERS[target], custom_mutator=mutate)
     atheris.Fuzz()
 
 
