@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -39,20 +40,23 @@ def times(ask: Callable[[int], object], count: int) -> list[float]:
 
 
 def per_second(make: Callable[[], Callable[[int], object]], clients: int, seconds: float) -> float:
-    """How many all clients together get done in a second; `make` is called in each one's thread."""
+    """How many all clients together get done in a second; `make` is called in each one's thread.
+
+    What fails (a leader may be lost on a busy machine) does not count, and is told.
+    """
     counts: list[int] = []
-    failed: list[BaseException] = []
+    failed: list[Exception] = []
     end = time.perf_counter() + seconds
 
     def work() -> None:
-        count = 0
-        try:
-            ask = make()
-            while time.perf_counter() < end:
+        count, ask = 0, make()
+        while time.perf_counter() < end:
+            try:
                 ask(count)
                 count += 1
-        except Exception as error:  # noqa: BLE001 - raised below
-            failed.append(error)
+            except Exception as error:  # noqa: BLE001, PERF203 - told below
+                failed.append(error)
+                ask = make()
         counts.append(count)
 
     begun_at = time.perf_counter()
@@ -62,5 +66,5 @@ def per_second(make: Callable[[], Callable[[int], object]], clients: int, second
     for thread in threads:
         thread.join()
     if failed:
-        raise failed[0]
+        print(f"{len(failed)} failed, the first with {failed[0]!r:.200}", file=sys.stderr)
     return sum(counts) / (time.perf_counter() - begun_at)
