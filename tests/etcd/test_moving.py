@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -215,6 +216,16 @@ def test_after_the_log_in_etcd_has_ended_nothing_is_written_there(use):
     with pytest.raises(UnavailableError, match="moved from etcd to another engine"):
         stale.append([b"late"], generation)
     assert stale.tail() == tail
+
+
+def test_driver_that_still_runs_with_etcd_lets_a_moved_node_be(use):
+    use("etcd")
+    fill()
+    move("--to", "raft", "--yes")
+    before = get_node().state
+    get_node().clock = lambda: time.time() + 60.0
+    get_node().run_for(0.5)
+    assert get_node().state == before
 
 
 def test_what_etcd_has_lost_is_brought_back_by_a_node(use):
