@@ -1,22 +1,33 @@
 """etcd dies, comes back, takes a change and does not say so, or asks who is there."""
 
 import http.client
+import ipaddress
 import json
 import threading
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from django.test import override_settings
 
 from raft_config import config, history
 from raft_config.conf import ETCD, EtcdOptions
 from raft_config.etcd.gateway import Gateway
-from raft_config.exceptions import OutcomeUnknownError, PeerRejectedError, UnavailableError
+from raft_config.exceptions import (
+    OutcomeUnknownError,
+    PeerRejectedError,
+    PeerUnavailableError,
+    UnavailableError,
+)
 from raft_config.node import get_node
 from tests.peers import eventually
 
 from .conftest import settings_for
-from .server import HOST, needs_etcd
+from .server import HOST, Etcd, needs_etcd
 
 pytestmark = needs_etcd
 
@@ -188,3 +199,59 @@ def test_login_is_asked_for_and_asked_for_again_when_etcd_has_forgotten_it(own_e
         with pytest.raises(PeerRejectedError, match=r"Correct RAFT_CONFIG\['ETCD'\]"):
             Gateway(options, timeout_seconds=5.0).ask("kv/range", {"key": "eA=="})
     gateway.close()
+
+
+@pytest.fixture
+def certificates(tmp_path):
+    """One of an authority of the test's own, for etcd and for its client alike."""
+    now = datetime.now(timezone.utc)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "etcd of the tests")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    paths = {"cert": tmp_path / "cert.pem", "key": tmp_path / "key.pem"}
+    paths["cert"].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths["key"].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return {name: str(path) for name, path in paths.items()}
+
+
+def test_certificates_are_asked_for_on_both_sides(certificates, tmp_path):
+    cert, key = certificates["cert"], certificates["key"]
+    server = Etcd(
+        tmp_path, cert_file=cert, key_file=key, trusted_ca_file=cert, client_cert_auth="true"
+    )
+    try:
+        known = EtcdOptions(endpoints=(server.url,), ca=cert, cert=cert, key=key)
+        gateway = Gateway(known, timeout_seconds=5.0)
+        eventually(lambda: gateway.ask("kv/range", {"key": "eA=="})["header"])
+        gateway.close()
+        for told, options in (
+            ("no certificate to trust", EtcdOptions(endpoints=(server.url,))),
+            ("No such file", EtcdOptions(endpoints=(server.url,), ca="/no/such/file")),
+        ):
+            with pytest.raises(PeerRejectedError, match=f"{told}.*Correct CA, CERT and KEY"):
+                Gateway(options, timeout_seconds=5.0).ask("kv/range", {"key": "eA=="})
+        stranger = Gateway(EtcdOptions(endpoints=(server.url,), ca=cert), timeout_seconds=5.0)
+        with pytest.raises((PeerRejectedError, PeerUnavailableError)):
+            stranger.ask("kv/range", {"key": "eA=="})
+    finally:
+        server.kill()
