@@ -7,6 +7,7 @@ Nothing is stored unless everything is: one call is one entry of the log.
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
+from django.db import Error as DatabaseFailure
 from django.db import connections
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -39,6 +41,8 @@ from .schema import SchemaError, Setting, clean_together, declared, stored_name_
 from .state_machine import SEAL, Answer, CancelSchedule, Command, Note, encode_command
 from .transport.wire import text_of
 from .watcher import watcher
+
+logger = logging.getLogger("raft_config")
 
 Found = TypeVar("Found")
 
@@ -112,13 +116,12 @@ def submit(command: Command | CancelSchedule, timeout_seconds: float | None = No
 
 
 def _submit(node: Node, command: Command | CancelSchedule, timeout_seconds: float | None) -> Answer:
-    seconds = timeout_seconds or node.config.write_timeout_seconds
-    deadline = time.monotonic() + seconds
-    data = encode_command(command)
-    index = _until(deadline, command.request_id, lambda left: _submit_once(node, data, left))
-    if not node.wait_until_applied(index, max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())):
-        raise OutcomeUnknownError(command.request_id)
-    answer = node.storage.answer(command.request_id) or Answer(index)
+    try:
+        answer = _applied(node, command, timeout_seconds or node.config.write_timeout_seconds)
+    except DatabaseFailure as error:
+        # It may be stored all the same: before this failed, or by a commit that was not answered.
+        logger.warning("The database failed during a change: %s", error)
+        raise OutcomeUnknownError(command.request_id) from error
     if answer.conflicts == (SEAL,):
         raise UnavailableError(
             noop(
@@ -132,6 +135,16 @@ def _submit(node: Node, command: Command | CancelSchedule, timeout_seconds: floa
     move_pin()
     watcher.announce()
     return answer
+
+
+def _applied(node: Node, command: Command | CancelSchedule, seconds: float) -> Answer:
+    """What became of a command, once it is applied here."""
+    deadline = time.monotonic() + seconds
+    data = encode_command(command)
+    index = _until(deadline, command.request_id, lambda left: _submit_once(node, data, left))
+    if not node.wait_until_applied(index, max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())):
+        raise OutcomeUnknownError(command.request_id)
+    return node.storage.answer(command.request_id) or Answer(index)
 
 
 def read_index(timeout_seconds: float | None = None) -> int:

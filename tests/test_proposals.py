@@ -6,7 +6,7 @@ each test says.
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import InterfaceError, transaction
 from django.test import override_settings
 
 from raft_config import proposals
@@ -286,3 +286,17 @@ def test_change_within_atomic_is_refused(node):
     with transaction.atomic(), pytest.raises(InvalidCommandError, match="on_commit"):
         proposals.propose({"LIMIT": 20})
     assert node.transport.calls == []
+
+
+def test_change_during_which_the_database_fails_may_be_stored(node, monkeypatch):
+    """It fails after the commit here: to say that nothing was changed would be wrong."""
+    elect(node)
+
+    def fail(*_):
+        raise InterfaceError("the connection is closed")
+
+    monkeypatch.setattr(node, "wait_until_applied", fail)
+    monkeypatch.setattr(proposals, "_submit_once", lambda *_: LAST)
+    with pytest.raises(OutcomeUnknownError) as raised:
+        proposals.propose({"LIMIT": 20}, request_id="again")
+    assert raised.value.request_id == "again"

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DatabaseError
+from django.db import Error as DatabaseFailure
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions as drf
@@ -102,7 +102,7 @@ def problem_for(error: Exception) -> Problem | None:
         error = drf.NotFound()
     elif isinstance(error, PermissionDenied):
         error = drf.PermissionDenied()
-    elif isinstance(error, DatabaseError):
+    elif isinstance(error, DatabaseFailure):
         detail = _("The database of this node does not answer; try again in a moment.")
         return Problem(503, "database", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
     return _problem_of_framework(error) if isinstance(error, drf.APIException) else None

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from rest_framework.authentication import BaseAuthentication, BasicAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
@@ -65,6 +65,7 @@ def failing(monkeypatch):
         (PeerUnreachableError("down"), (503, "peer_unavailable", True)),
         (OutcomeUnknownError("r1"), (504, "outcome_unknown", True)),
         (OperationalError("locked"), (503, "database", True)),
+        (InterfaceError("the connection is closed"), (503, "database", True)),
         (PeerRejectedError("secret"), (502, "peer_rejected", False)),
         (UnsupportedCommandError(2, 1), (409, "unsupported", False)),
         (InvalidCommandError("too large"), (400, "invalid", False)),

@@ -21,6 +21,9 @@ QUIET_SECONDS = 10.0
 
 CHANGES = "select name, \"index\", new_text from raft_config_change where name like 'REGISTER%'"
 
+CONTEXT_CHARACTERS = 12_000
+"""A traceback names its error at its end."""
+
 TROUBLE = re.compile(r"Traceback|Internal Server Error|InvariantViolated|\bCRITICAL\b")
 
 
@@ -88,9 +91,9 @@ def told_by_logs(cluster: FaultyCluster, excused: str) -> Iterator[str]:
             if any(each in text for each in (*cluster.secrets, CARD_KEY)):
                 yield f"{node_id}: {path.name} tells a secret."
             for found in TROUBLE.finditer(text):
-                context = text[found.start() : found.start() + 3000]
+                context = text[found.start() : found.start() + CONTEXT_CHARACTERS]
                 if not (excused and re.search(excused, context)):
-                    yield f"{node_id}: {path.name} says {context}"
+                    yield f"{node_id}: {path.name} says {context[:3000]}"
                     break
 
 
