@@ -1,8 +1,8 @@
 """The leader compares once in a while what the nodes have applied: a difference is an alarm.
 
-Every node keeps a hash of its values beside last_applied. Where two nodes have applied exactly as
-much, the hashes are equal, or one of the databases is broken. Under a stream of writes the nodes
-are seldom level at the instant of asking; then nothing is concluded, and it is tried again.
+Every node keeps a hash of its values beside last_applied, and remembers it as of every 256th index.
+Where two nodes know it of the same index, the hashes are equal, or one of the databases is broken.
+Under a stream of writes that is the remembered one: nodes are seldom level when they are asked.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from typing import Final
 
@@ -27,7 +28,7 @@ class Comparison:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._next_at = 0.0
-        self._before = (0, 0)
+        self._before: dict[int, int] = {}
         self._under_way: dict[str, Future[Answer]] = {}
 
     def go_on(self) -> None:
@@ -41,18 +42,23 @@ class Comparison:
             elif time.monotonic() >= self._next_at:
                 self._next_at = time.monotonic() + COMPARED_SECONDS
                 if node.state.is_leader:
-                    self._before = node.storage.applied_hash()
+                    self._before = hashes_of(node)
                     self._under_way = begin_asking(node)
 
 
-def conclude(node: Node, before: tuple[int, int], answers: dict[str, Answer]) -> None:
-    """Compare with what was applied here before asking, and now; tell of each change of mind."""
-    ours = dict([before, node.storage.applied_hash()])
+def hashes_of(node: Node) -> dict[int, int]:
+    """Of which indexes this node knows the hash of its values now."""
+    return dict([node.storage.checked_hash(), node.storage.applied_hash()])
+
+
+def conclude(node: Node, before: Mapping[int, int], answers: Mapping[str, Answer]) -> None:
+    """Compare with what was known here before asking, and now; tell of each change of mind."""
+    ours = {**before, **hashes_of(node)}
     known = node.journal.rings.disagreement()
     level = {
-        node_id: answer.facts.values_hash == ours[answer.facts.last_applied]
-        for node_id, answer in answers.items()
-        if answer.facts is not None and answer.facts.last_applied in ours
+        node_id: all(ours[index] == theirs[index] for index in common)
+        for node_id, theirs in _told(answers)
+        if (common := {index for index in theirs.keys() & ours.keys() if index})
     }
     differing = sorted(node_id for node_id, is_equal in level.items() if not is_equal)
     if differing and known not in differing:
@@ -61,6 +67,12 @@ def conclude(node: Node, before: tuple[int, int], answers: dict[str, Answer]) ->
         node.journal.note("disagreement", subject=differing[0], term=node.state.current_term)
     elif known and level.get(known):
         node.journal.note("agreement", subject=known, term=node.state.current_term)
+
+
+def _told(answers: Mapping[str, Answer]) -> Iterator[tuple[str, dict[int, int]]]:
+    for node_id, answer in answers.items():
+        if answer.facts is not None:
+            yield node_id, answer.facts.hashes
 
 
 comparison: Final = Comparison()

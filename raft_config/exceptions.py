@@ -2,6 +2,7 @@
 
 RaftConfigError
 |-- InvariantViolatedError      our fault: a safety rule would have been broken; the step was undone
+|   `-- RolledBackError         the database is an older copy of itself: this node has to join anew
 |-- ConfigurationError          the project's fault: a setting is wrong; the message names it
 |-- StateMachineError           a committed entry cannot be applied by this release
 |   `-- UnknownCommandError     it was written by a newer release: upgrade this node
@@ -61,6 +62,24 @@ class RaftConfigError(Exception):
 
 class InvariantViolatedError(RaftConfigError):
     """A safety rule would have been broken. Nothing of the step was kept; please report it."""
+
+
+class RolledBackError(InvariantViolatedError):
+    """The node's database is an older copy of itself: it may have forgotten votes and entries."""
+
+    def __init__(self, node_id: str, found: int, known: int) -> None:
+        super().__init__(
+            noop(
+                "The database of node %(node)s is an older copy of itself: it has seen %(found)d "
+                "durable saves, and the node has made %(known)d. It may have forgotten votes and "
+                "entries, and takes part in nothing. On another node: raft_members remove "
+                "%(node)s; then on this one: raft_recover --join URL. If no other one is left: "
+                "raft_recover."
+            ),
+            node=node_id,
+            found=found,
+            known=known,
+        )
 
 
 class ConfigurationError(RaftConfigError):

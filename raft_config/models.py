@@ -47,8 +47,14 @@ class Node(models.Model):
     base_term = models.PositiveBigIntegerField(default=0)
     halted_by = models.TextField(blank=True, default="")
     """Why this release cannot apply the entry after last_applied; "" if nothing is wrong."""
+    durable_saves = models.PositiveBigIntegerField(default=0)
+    """How many saves a promise rested on; a row with fewer than before is an older copy."""
     values_hash = models.PositiveBigIntegerField(default=0)
     """Of all applied values, in whatever order: nodes with the same last_applied have the same."""
+    checked_index = models.PositiveBigIntegerField(default=0)
+    """The last index at which every node remembers that hash ..."""
+    checked_hash = models.PositiveBigIntegerField(default=0)
+    """... and the hash there."""
 
     class Meta:
         """One row; the indexes in their order. The plural is the admin's page: the cluster."""

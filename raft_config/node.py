@@ -70,6 +70,7 @@ from .journal import Journal
 from .news import News
 from .storage import DatabaseStorage, check_command
 from .storage.durability import is_likely_durable
+from .storage.high_water import high_water_of
 from .transport.client import transport_for
 from .transport.courier import Courier, Transport
 from .version_file import version_file_of
@@ -122,7 +123,7 @@ class Node:
         self.monotonic = monotonic
         self.jitter = jitter
         self.transport = transport
-        self.storage = DatabaseStorage(config.database, self._first_state)
+        self.storage = DatabaseStorage(config.database, self._first_state, high_water_of(config))
         self.journal = Journal(config.database, clock)
         self.courier = Courier(transport, self._take_replies)
         self.news = News(config)

@@ -124,13 +124,13 @@ def compose(
 
 
 def disagreeing(answers: Mapping[str, Answer]) -> set[str]:
-    """Who has another hash than the most of those that have applied exactly as much."""
+    """Who has another hash than the most of those that remember one of the same index."""
     by_index: dict[int, dict[int, list[str]]] = {}
     for node_id, answer in answers.items():
         # An etcd holds the log, and applies nothing of it.
-        if answer.facts is not None and node_id != ETCD:
-            level = by_index.setdefault(answer.facts.last_applied, {})
-            level.setdefault(answer.facts.values_hash, []).append(node_id)
+        hashes = answer.facts.hashes if answer.facts is not None and node_id != ETCD else {}
+        for index, values_hash in hashes.items():
+            by_index.setdefault(index, {}).setdefault(values_hash, []).append(node_id)
     found: set[str] = set()
     for level in by_index.values():
         groups = sorted(level.values(), key=len, reverse=True)

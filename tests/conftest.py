@@ -1,11 +1,26 @@
 """What every test shares."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
 # A loaded machine is slow, not wrong; a failure prints the blob that replays it.
 settings.register_profile("raft_config", deadline=None, print_blob=True)
 settings.load_profile("raft_config")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_file_left_behind():
+    """What lies beside a SQLite file is no part of what Django takes away with it."""
+    yield
+    from django.conf import settings as django_settings  # noqa: PLC0415, TID251 - set up by now
+
+    for entry in django_settings.DATABASES.values():
+        name = entry.get("TEST", {}).get("NAME")
+        folder, stem = Path(str(name)).parent, Path(str(name)).stem
+        for path in folder.glob(f"{stem}*-saves") if name else ():
+            path.unlink(missing_ok=True)
 
 
 @pytest.fixture

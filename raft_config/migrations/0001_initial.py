@@ -175,7 +175,10 @@ class Migration(migrations.Migration):
                 ("base_index", models.PositiveBigIntegerField(default=0)),
                 ("base_term", models.PositiveBigIntegerField(default=0)),
                 ("halted_by", models.TextField(blank=True, default="")),
+                ("durable_saves", models.PositiveBigIntegerField(default=0)),
                 ("values_hash", models.PositiveBigIntegerField(default=0)),
+                ("checked_index", models.PositiveBigIntegerField(default=0)),
+                ("checked_hash", models.PositiveBigIntegerField(default=0)),
             ],
             options={
                 "verbose_name": "node",

@@ -107,7 +107,9 @@ def plan_recovery(node: Node) -> Recovery:
     own = survivors.get(node.node_id)
     if own is None:
         raise MembershipError(f"Node {node.node_id} is no member of a cluster: let it join one.")
-    return Recovery(own, survivors, silent, _why_not(configuration, own, survivors))
+    is_older_copy = node.storage.rolled_back() is not None
+    refusal = _why_not(configuration, own, survivors, is_older_copy=is_older_copy)
+    return Recovery(own, survivors, silent, refusal)
 
 
 def _is_the_member(configuration: Configuration, found: Facts) -> bool:
@@ -116,9 +118,17 @@ def _is_the_member(configuration: Configuration, found: Facts) -> bool:
     return found.generation == configuration.generation and incarnation in ("", found.incarnation)
 
 
-def _why_not(configuration: Configuration, own: Facts, survivors: Mapping[str, Facts]) -> str:
+def _why_not(
+    configuration: Configuration,
+    own: Facts,
+    survivors: Mapping[str, Facts],
+    *,
+    is_older_copy: bool,
+) -> str:
     voters = configuration.voters & survivors.keys()
-    if configuration.is_majority(voters):
+    # Of a cluster of one an older copy may be all that is left: only as a new one is it safe.
+    has_lost_itself = is_older_copy and configuration.voters == {own.node_id}
+    if configuration.is_majority(voters) and not has_lost_itself:
         return (
             f"The quorum is not lost: {len(voters)} of {len(configuration.voters)} voters answer. "
             "If none of them leads, look for drained nodes and for their drivers (raft_doctor)."
@@ -129,7 +139,7 @@ def _why_not(configuration: Configuration, own: Facts, survivors: Mapping[str, F
             f"Node {best.node_id} has the longer log, through index {best.last_log_index}: run "
             "this there. If that node is to be given up, stop it first."
         )
-    if own.halted_by:
+    if own.halted_by and not is_older_copy:
         return f"This node cannot apply its log to the end: {own.halted_by}. Upgrade it first."
     return ""
 

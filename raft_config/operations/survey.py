@@ -49,6 +49,9 @@ class Facts:
     """As leader: the members that it has heard lately, itself included."""
     values_hash: int = 0
     """Of all that is applied through `last_applied`; the same on every node."""
+    checked_index: int = 0
+    checked_hash: int = 0
+    """The same as of an index at which every node remembers it."""
     log_entries: int = 0
     log_bytes: int = 0
     snapshot_bytes: int = 0
@@ -56,6 +59,11 @@ class Facts:
     """Whether Celery, or raft_tick, is at work for it."""
     late_ms: int = 0
     """How late its driver was lately, at the most."""
+
+    @property
+    def hashes(self) -> dict[int, int]:
+        """Where the hash of the values is known, and what it is there."""
+        return {self.checked_index: self.checked_hash, self.last_applied: self.values_hash}
 
     @property
     def log(self) -> tuple[int, int]:
@@ -69,6 +77,7 @@ def describe(node: Node) -> Facts:
     here = status.read()
     signer = signer_for(node.config)
     configuration = state.configuration
+    checked_index, checked_hash = node.storage.checked_hash()
     return Facts(
         node_id=state.node_id,
         incarnation=state.incarnation,
@@ -81,6 +90,8 @@ def describe(node: Node) -> Facts:
         commit_index=state.commit_index,
         last_applied=here.last_applied,
         values_hash=here.values_hash,
+        checked_index=checked_index,
+        checked_hash=checked_hash,
         log_entries=here.log_entries,
         log_bytes=here.log_bytes,
         snapshot_bytes=here.snapshot_bytes,

@@ -19,11 +19,12 @@ from ..core.effects import Effect
 from ..core.events import Event
 from ..core.settings import RaftSettings
 from ..core.state import NodeState
-from ..exceptions import InvalidCommandError
+from ..exceptions import InvalidCommandError, RolledBackError
 from ..models import NODE_ROW, Node
 from ..state_machine import Answer, AnyCommand, Command, Value
 from .codec import Columns, decode_state, encode_state
 from .durability import DurabilityNeededError, may_have_lost, relaxed_commits, write_wal_again
+from .high_water import HighWater
 from .log import DatabaseLog, first_of
 from .machine import VALUES, DatabaseMachine
 from .node_row import NodeRow
@@ -38,6 +39,8 @@ _SETTINGS = f"""
 MAX_SCHEDULED = 1000
 """So many changes may wait for their time: all of them are in every snapshot."""
 
+COUNTED_COLUMNS = ("node_id", "incarnation", "durable_saves")
+
 Performed = tuple[NodeState, NodeState, list[Effect]]
 """The state before the events, the state after them, and what may now be sent."""
 
@@ -45,7 +48,12 @@ Performed = tuple[NodeState, NodeState, list[Effect]]
 class DatabaseStorage:
     """The storage of one node; one object per process and alias serves all threads."""
 
-    def __init__(self, alias: str, node_defaults: Callable[[], NodeState]) -> None:
+    def __init__(
+        self,
+        alias: str,
+        node_defaults: Callable[[], NodeState],
+        high_water: HighWater | None = None,
+    ) -> None:
         """`node_defaults` makes the state of a node that has no row; the first one stored wins."""
         self.alias = alias
         self.node_defaults = node_defaults
@@ -53,6 +61,7 @@ class DatabaseStorage:
         self._machine = DatabaseMachine(alias)
         self._row = NodeRow(alias)
         self._may_have_lost = False
+        self._high_water = high_water or HighWater()
 
     # -- the one way to change anything
 
@@ -67,7 +76,8 @@ class DatabaseStorage:
         """Take events through, one after the other, and commit all of them together.
 
         `likely_durable` is a guess: when wrong it costs time, never safety. Nothing is kept if this
-        raises: InvariantViolatedError, a database's error, or RuntimeError within `atomic`.
+        raises: InvariantViolatedError (RolledBackError among them), a database's error, or
+        RuntimeError within `atomic`.
         """
         if self._may_have_lost:
             write_wal_again(self.alias)
@@ -96,6 +106,8 @@ class DatabaseStorage:
                         stored, event, settings=settings, now=now, jitter=jitter
                     )
                 stored.end()
+            # Before anything is sent that rests on it.
+            self._high_water.rise(stored.state.incarnation, stored.durable_saves)
             return before, stored.state, effects
 
         if not likely_durable:
@@ -118,10 +130,18 @@ class DatabaseStorage:
         # Before anything else is read: two workers must never answer from the same vote (§2.1).
         row = self._row.lock()
         if row is not None:
+            if (error := self._rolled_back(row)) is not None:
+                raise error  # it may have forgotten its vote: nothing may rest on it
             return Transaction(self._row, row, will_flush=will_flush)
         if not will_flush:
             raise DurabilityNeededError
         return Transaction(self._row, self._create_row(), will_flush=True, must_flush=True)
+
+    def _rolled_back(self, row: Columns) -> RolledBackError | None:
+        known = self._high_water.of(row["incarnation"])
+        if row["durable_saves"] >= known:
+            return None
+        return RolledBackError(row["node_id"], row["durable_saves"], known)
 
     def _create_row(self) -> Columns:
         columns = encode_state(self.node_defaults())
@@ -188,10 +208,20 @@ class DatabaseStorage:
         row = self._row.look(("last_applied", "values_hash"))
         return (row["last_applied"], row["values_hash"]) if row is not None else (0, 0)
 
+    def checked_hash(self) -> tuple[int, int]:
+        """The same as of an index at which every node remembers it; 0 while there was none."""
+        row = self._row.look(("checked_index", "checked_hash"))
+        return (row["checked_index"], row["checked_hash"]) if row is not None else (0, 0)
+
     def halted_by(self) -> str:
         """Why nothing more is applied here; "" when nothing is wrong."""
-        row = self._row.look(("halted_by",))
-        return str(row["halted_by"]) if row is not None else ""
+        row = self._row.look(("halted_by", *COUNTED_COLUMNS))
+        return str(self._rolled_back(row) or row["halted_by"]) if row is not None else ""
+
+    def rolled_back(self) -> RolledBackError | None:
+        """What is wrong if the database is an older copy of itself, as far as can be known."""
+        row = self._row.look(COUNTED_COLUMNS)
+        return self._rolled_back(row) if row is not None else None
 
 
 def stored_version(alias: str) -> int:

@@ -12,7 +12,10 @@ from django.db import connections
 from ..models import NODE_ROW, Node
 from .codec import STATE_COLUMNS, Columns
 
-LOCKED_COLUMNS = (*STATE_COLUMNS, "base_index", "base_term", "halted_by", "values_hash")
+LOCKED_COLUMNS = (
+    *STATE_COLUMNS,
+    *("base_index", "base_term", "halted_by", "durable_saves", "values_hash"),
+)
 
 
 class NodeRow:

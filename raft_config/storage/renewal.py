@@ -109,6 +109,9 @@ def _store(alias: str, state: NodeState, base: tuple[int, int]) -> None:
         "base_index": base[0],
         "base_term": base[1],
         "halted_by": "",
+        "durable_saves": 0,
+        "checked_index": 0,
+        "checked_hash": 0,
         "values_hash": hash_of(DatabaseMachine(alias).values()) % HASHES,
     }
     Node.objects.using(alias).update_or_create(pk=NODE_ROW, defaults=columns)

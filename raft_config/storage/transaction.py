@@ -26,6 +26,10 @@ from .node_row import NodeRow
 APPLIED_AT_ONCE_BYTES = 4 * 1024 * 1024
 """So much of the log is in memory at a time while it is applied."""
 
+CHECKED_ENTRIES = 256
+"""After so many entries each node remembers the hash of its values, for the others to compare: also
+under a stream of writes, in which no two nodes are level when they are asked."""
+
 logger = logging.getLogger("raft_config.storage")
 
 
@@ -49,6 +53,7 @@ class Transaction:
         self._last_stored_index = self.state.last_log_index
         self._halted_by = row["halted_by"]
         self._values_hash = row["values_hash"]
+        self.durable_saves: int = row["durable_saves"]
         self._columns: Columns = {}
         """What changes in the row beside the state."""
 
@@ -75,7 +80,8 @@ class Transaction:
         size = 0
         applied = first - 1
         while applied < last:
-            most = 1 if self._halted_by else last - applied
+            # The hash is known where a batch ends: at each of these indexes, on every node.
+            most = 1 if self._halted_by else min(last, _next_checked(applied)) - applied
             entries = self.log.entries(
                 applied + 1, max_entries=most, max_bytes=APPLIED_AT_ONCE_BYTES
             )
@@ -85,6 +91,8 @@ class Transaction:
             self._set_hash(self._values_hash + hash_change)
             size += sum(len(entry.command) for entry in entries[:count])
             applied += count
+            if count and applied % CHECKED_ENTRIES == 0:
+                self._note_checked(applied, self._values_hash)
             self.note_halt(f"Entry {applied + 1}: {problem}" if problem else "")
             if problem:
                 break
@@ -94,6 +102,8 @@ class Transaction:
         """See `core.corridor.Storage`."""
         if must_be_durable(before, after, effects):
             self._need_flush()
+        if self._must_flush:
+            self.durable_saves = self._columns["durable_saves"] = self.durable_saves + 1
         columns = {**encode_changes(before, after), **self._columns}
         if columns:
             self._row.update(columns)
@@ -138,6 +148,7 @@ class Transaction:
         if digest_of(data) != meta.digest:
             raise InvariantViolatedError("The snapshot received is not the one that was sent.")
         self._set_hash(self._machine.restore(data))
+        self._note_checked(0, 0)
         self._set_base(self.log.install(meta))
         self.note_halt("")
 
@@ -146,8 +157,15 @@ class Transaction:
         self._values_hash = found % HASHES
         self._columns["values_hash"] = self._values_hash
 
+    def _note_checked(self, index: int, values_hash: int) -> None:
+        self._columns["checked_index"], self._columns["checked_hash"] = index, values_hash
+
     def _set_base(self, base: tuple[int, int]) -> None:
         self._columns["base_index"], self._columns["base_term"] = base
+
+
+def _next_checked(index: int) -> int:
+    return index - index % CHECKED_ENTRIES + CHECKED_ENTRIES
 
 
 def mirror_members(alias: str, before: Configuration, after: Configuration) -> None:

@@ -58,6 +58,7 @@ _FACTS_IN_TEXT: Final = (
 _FACTS_IN_NUMBERS: Final = (
     *("term", "last_log_index", "last_log_term", "commit_index", "last_applied"),
     *("snapshot_index", "version", "clock_ms", "values_hash", "log_entries", "log_bytes"),
+    *("checked_index", "checked_hash"),
     *("snapshot_bytes", "late_ms"),
 )
 

@@ -19,6 +19,7 @@ from ..exceptions import (
     PeerRejectedError,
     PeerUnavailableError,
     RaftConfigError,
+    RolledBackError,
     StateMachineError,
 )
 from .strict import Reader, identifier, integer, load_json, or_none, text
@@ -49,7 +50,7 @@ def reply_for(error: Exception) -> tuple[int, bytes] | None:
         status = error.http_status
     elif isinstance(error, PeerError):
         status = HTTPStatus.BAD_GATEWAY
-    elif isinstance(error, StateMachineError):
+    elif isinstance(error, (StateMachineError, RolledBackError)):
         status = HTTPStatus.NOT_IMPLEMENTED
     else:
         return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -26,6 +28,32 @@ def test_status_tells_the_same_on_every_node_that_is_left() -> None:
 def told(nodes: Cluster, node_ids: str) -> set[tuple[int, str]]:
     ended = [nodes.manage(each, "raft_status", "--json") for each in node_ids]
     return {(each.returncode, json.loads(each.stdout)["health"]) for each in ended}
+
+
+def test_node_restored_from_an_older_copy_of_its_file_is_refused_until_it_joins_anew() -> None:
+    with growing(3, room=3) as nodes:
+        url = nodes.cluster.node("a").raft_url
+        database = nodes.cluster.node("c").folder / "db.sqlite3"
+        wait_for(lambda: nodes.leader() is not None)
+        nodes.forget("c")
+        copy = database.with_name("yesterday")
+        with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+            old.backup(new)
+        nodes.come_back("c")
+        for number in range(3):
+            wait_for(lambda number=number: "error" not in nodes.agents["a"].ask(set=str(number)))
+        wait_for(nodes.are_level)
+        nodes.forget("c")
+        for ending in ("-wal", "-shm"):
+            database.with_name(database.name + ending).unlink(missing_ok=True)
+        copy.replace(database)
+        nodes.start("c")
+        wait_for(lambda: "older copy of itself" in nodes.manage("a", "raft_status").stdout)
+        said = nodes.manage("c", "raft_doctor").stdout
+        assert "raft_members remove c" in said
+        nodes.do("a", "raft_members", "remove", "c", "--yes")
+        nodes.do("c", "raft_recover", "--join", url, "--confirm", "forget c")
+        wait_for(lambda: told(nodes, "abc") == {(0, "healthy")})
 
 
 def test_one_trace_leads_from_the_proposer_over_the_leader_to_the_followers() -> None:

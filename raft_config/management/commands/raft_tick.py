@@ -7,13 +7,15 @@ import threading
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.db import close_old_connections
 from django.utils.translation import gettext as _
 
 from ...agreement import comparison
 from ...conf import get_config
-from ...exceptions import noop
+from ...exceptions import RolledBackError, noop
 from ...joining import join_cluster
+from ...language import told
 from ...node import get_node
 from ...operations import prepare_to_stop, resume
 from ..cli.terminal import SpokenCommand
@@ -32,9 +34,9 @@ class Command(SpokenCommand):
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         interval = get_config().tick_interval_seconds
         node = get_node()
-        resume(node)
         end = None if seconds is None else node.monotonic() + seconds
         try:
+            resume(node)
             while not stop.is_set() and (end is None or node.monotonic() < end):
                 close_old_connections()
                 join_cluster()
@@ -42,6 +44,8 @@ class Command(SpokenCommand):
                 node.run_for(interval)
         except KeyboardInterrupt:
             stop.set()
+        except RolledBackError as error:
+            raise CommandError(told(error)) from error
         finally:
             if stop.is_set():
                 prepare_to_stop(node)
