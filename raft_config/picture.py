@@ -229,7 +229,8 @@ def _warnings_of(seen: Seen, own_id: str, *, is_alone: bool) -> list[str]:
     if not seen.is_up:
         found.append(_("Node %(node)s answers here, but the leader does not hear it.") % names)
     if facts.halted_by and seen.node_id != own_id:
-        found.append(_("Node %(node)s has stopped applying changes; look at its page.") % names)
+        told = _("Node %(node)s has stopped applying changes. %(reason)s")
+        found.append(told % {**names, "reason": facts.halted_by})
     if not (facts.is_driven or is_alone):
         told = _("Node %(node)s is not driven: start its Celery worker and beat, or raft_tick.")
         found.append(told % names)

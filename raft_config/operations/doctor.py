@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from django.core.checks import run_checks
+from django.utils.translation import gettext as _
 
 from ..core.configuration import Member
 from ..etcd.describing import endpoints_of
 from ..etcd.node import EtcdNode
 from ..exceptions import PeerRejectedError, RaftConfigError
+from ..language import told
 from ..node import Node
+from .driver import check_driver, look_at_driver
 from .findings import Finding, Level, error, ok, unknown, warning
 from .survey import MAX_AT_ONCE, Facts, ask, describe
 
@@ -42,59 +45,61 @@ def check_project(node: Node) -> Iterator[Finding]:
         level = Level.ERROR if message.is_serious() else Level.WARNING
         yield Finding(level, str(message.id), str(message.msg), str(message.hint or ""))
     if not messages:
-        yield ok("settings", "RAFT_CONFIG, the declarations, the database and the queue are well")
+        text = _("RAFT_CONFIG, the declarations, the database and the queue are well")
+        yield ok("settings", text)
 
 
 def check_self(node: Node, own: Facts) -> Iterator[Finding]:
     """What this node says of itself, and whether its own URL answers."""
     if own.halted_by:
-        yield error("node", f"nothing more is applied here: {own.halted_by}", "Upgrade this node.")
+        text = _("nothing more is applied here: %(reason)s") % {"reason": own.halted_by}
+        yield error("node", text, _as_it_says())
     if own.drained:
-        yield warning("node", "it is drained, and will not lead", "raft_drain --off")
+        yield warning("node", _("it is drained, and will not lead"), "raft_drain --off")
     if own.is_newcomer:
-        text = "it waits to be let in"
-        yield warning("node", text, "Start its driver with JOIN, or raft_recover --join URL.")
-    yield _driver(node)
+        remedy = _("Start its driver with JOIN, or raft_recover --join URL.")
+        yield warning("node", _("it waits to be let in"), remedy)
+    if node.state.configuration.voters == {node.node_id}:
+        yield ok("driver", _("a cluster of one works without"))
+    else:
+        timeout = node.config.timing.election_timeout_seconds
+        yield from check_driver(look_at_driver(node), election_timeout_seconds=timeout)
+    yield _own_url(node)
+
+
+def _own_url(node: Node) -> Finding:
+    facts = {"url": node.config.url}
     if not node.config.url:
-        yield ok("own URL", "none is needed by a cluster of one")
-        return
+        return ok("own URL", _("none is needed by a cluster of one"))
     try:
         seconds = node.config.rpc_timeout_seconds
         node.transport.call(node.node_id, node.config.url, "ping", {}, seconds)
     except RaftConfigError as problem:
-        remedy = "Start the web server, or correct RAFT_CONFIG['URL']; until then it will not lead."
-        yield error("own URL", f"{node.config.url} does not answer: {problem}", remedy)
-    else:
-        yield ok("own URL", f"{node.config.url} answers")
-
-
-def _driver(node: Node) -> Finding:
-    """Whether somebody ticks: a timer that ended long ago is one that nobody looks at."""
-    state = node.state
-    if state.configuration.voters == {node.node_id}:
-        return ok("driver", "a cluster of one works without")
-    late = node.clock() - getattr(
-        state.role, "heartbeat_deadline", getattr(state.role, "election_deadline", node.clock())
-    )
-    patience = max(2.0, 4 * node.config.timing.election_timeout_seconds)
-    if late > patience:
-        remedy = "Start raft_node, raft_tick, or a Celery worker and beat with this node's queue."
-        return error("driver", f"nothing has ticked for {late:.0f} s", remedy)
-    return ok("driver", "no timer is overdue")
+        text = _("%(url)s does not answer: %(problem)s") % {**facts, "problem": told(problem)}
+        remedy = _(
+            "Start the web server, or correct RAFT_CONFIG['URL']; until then it will not lead."
+        )
+        return error("own URL", text, remedy)
+    return ok("own URL", _("%(url)s answers") % facts)
 
 
 def check_leader(node: Node, own: Facts) -> Iterator[Finding]:
     """Whether changes can be made."""
     configuration = node.state.configuration
     if not own.leader_id:
-        voters, needed = len(configuration.voters), configuration.majority
-        yield error(
-            "leader",
-            f"this node knows of none: {needed} of {voters} voters are needed",
-            "Start enough voters; if they are lost for good, see raft_recover --plan.",
-        )
+        text = _("this node knows of none: %(needed)d of %(voters)d voters are needed") % {
+            "needed": configuration.majority,
+            "voters": len(configuration.voters),
+        }
+        remedy = _("Start enough voters; if they are lost for good, see raft_recover --plan.")
+        yield error("leader", text, remedy)
         return
-    yield ok("leader", f"node {own.leader_id} leads term {own.term}")
+    facts = {"leader": own.leader_id, "term": own.term}
+    yield ok("leader", _("node %(leader)s leads term %(term)d") % facts)
+
+
+def _as_it_says() -> str:
+    return _("Do as it says; if it names no other remedy, upgrade.")
 
 
 def check_etcd(node: EtcdNode) -> Iterator[Finding]:
@@ -159,65 +164,77 @@ def _look_at(node: Node, member: Member) -> Seen:
 
 def check_peer(node: Node, own: Facts, seen: Seen) -> Iterator[Finding]:
     """One peer: there and back, its clock, secrets, releases, and whether it is who it was."""
-    subject = f"node {seen.member.node_id}"
-    if seen.facts is None:
-        rejected = isinstance(seen.problem, PeerRejectedError)
-        remedy = (
-            "The text says what to correct."
-            if rejected
-            else "Start it, or correct its URL: raft_members set-url; if it is lost, remove it."
-        )
-        yield error(subject, f"not reached at {seen.member.address}: {seen.problem}", remedy)
+    subject, facts = _("node %(node)s") % {"node": seen.member.node_id}, seen.facts
+    names = {"url": seen.member.address}
+    if facts is None:
+        remedy = _("Start it, or correct its URL: raft_members set-url; if it is lost, remove it.")
+        if isinstance(seen.problem, PeerRejectedError):
+            remedy = _("The text says what to correct.")
+        problem = told(seen.problem) if seen.problem else ""
+        text = _("not reached at %(url)s: %(problem)s") % {**names, "problem": problem}
+        yield error(subject, text, remedy)
         return
-    yield ok(subject, f"reached at {seen.member.address}")
+    yield ok(subject, _("reached at %(url)s") % names)
     yield _back(node, subject, seen)
     yield _clock(node, subject, seen)
-    yield from _identity(subject, own, seen.facts, seen.member)
-    yield from _agreement(subject, own, seen.facts)
+    yield from _identity(subject, own, facts, seen.member)
+    yield from _agreement(subject, own, facts)
 
 
 def _back(node: Node, subject: str, seen: Seen) -> Finding:
+    facts = {"url": seen.back_address, "problem": seen.asked_back, "node": node.node_id}
     if seen.asked_back is None:
-        return unknown(subject, "it did not say whether it reaches this node")
+        return unknown(subject, _("it did not say whether it reaches this node"))
     if seen.asked_back:
-        text = f"it does not reach this node at {seen.back_address}: {seen.asked_back}"
-        return error(subject, text, f"Mend the way, or raft_members set-url {node.node_id} URL.")
-    return ok(subject, f"reaches this node at {seen.back_address}")
+        text = _("it does not reach this node at %(url)s: %(problem)s") % facts
+        remedy = _("Mend the way, or raft_members set-url %(node)s URL.") % facts
+        return error(subject, text, remedy)
+    return ok(subject, _("reaches this node at %(url)s") % facts)
 
 
 def _clock(node: Node, subject: str, seen: Seen) -> Finding:
-    offset = seen.offset_seconds
-    text = f"its clock is {abs(offset):.2f} s {'ahead' if offset > 0 else 'behind'}"
-    most = node.config.max_clock_skew_seconds
+    offset, most = seen.offset_seconds, node.config.max_clock_skew_seconds
+    facts = {"seconds": abs(offset), "most": most}
+    text = (
+        _("its clock is %(seconds).2f s ahead")
+        if offset > 0
+        else _("its clock is %(seconds).2f s behind")
+    ) % facts
     if abs(offset) - seen.uncertain_seconds > SKEW_SHARE * most:
-        remedy = f"Synchronise both with NTP: messages are refused from {most:g} s on."
+        remedy = _("Synchronise both with NTP: messages are refused from %(most)g s on.") % facts
         return warning(subject, text, remedy)
-    return ok(subject, f"{text}, of {most:g} s accepted")
+    return ok(subject, _("%(text)s, of %(most)g s accepted") % {**facts, "text": text})
 
 
 def _identity(subject: str, own: Facts, facts: Facts, member: Member) -> Iterator[Finding]:
-    rejoin = f"raft_members remove {member.node_id}, then raft_recover --join URL on it."
+    names = {"node": member.node_id, "reason": facts.halted_by}
     if facts.generation != own.generation:
-        text = "it belongs to another life of this cluster, from before or after a recovery"
-        yield error(subject, text, "Let the one that was left behind join: raft_recover --join URL")
+        text = _("it belongs to another life of this cluster, from before or after a recovery")
+        remedy = _("Let the one that was left behind join: raft_recover --join URL")
+        yield error(subject, text, remedy)
     elif member.incarnation not in ("", facts.incarnation):
-        yield error(subject, "it has another database than the members know", rejoin)
+        remedy = _("raft_members remove %(node)s, then raft_recover --join URL on it.") % names
+        yield error(subject, _("it has another database than the members know"), remedy)
     if facts.drained:
-        yield warning(subject, "it is drained", f"raft_drain {member.node_id} --off")
+        yield warning(subject, _("it is drained"), f"raft_drain {member.node_id} --off")
     if not facts.may_lead:
-        yield warning(subject, "its own URL does not answer it", "Run raft_doctor there.")
+        yield warning(subject, _("its own URL does not answer it"), _("Run raft_doctor there."))
+    if not facts.is_driven:
+        yield error(subject, _("nothing ticks for it"), _("Run raft_doctor there."))
     if facts.halted_by:
-        yield error(subject, f"it applies nothing more: {facts.halted_by}", "Upgrade it.")
+        text = _("it applies nothing more: %(reason)s") % names
+        yield error(subject, text, _as_it_says())
 
 
 def _agreement(subject: str, own: Facts, facts: Facts) -> Iterator[Finding]:
+    names = {"theirs": facts.release, "ours": own.release}
     if facts.signs_with != own.signs_with or set(facts.verifies) != set(own.verifies):
-        text = "its SECRETS are not the same list"
-        yield warning(subject, text, "End the rotation: the same list, in the same order.")
+        remedy = _("End the rotation: the same list, in the same order.")
+        yield warning(subject, _("its SECRETS are not the same list"), remedy)
     else:
-        yield ok(subject, "has the same secrets")
+        yield ok(subject, _("has the same secrets"))
     if (facts.release, facts.version) != (own.release, own.version):
-        text = f"it runs release {facts.release}, and this node {own.release}"
-        yield warning(subject, text, "Upgrade all nodes to one release.")
+        text = _("it runs release %(theirs)s, and this node %(ours)s") % names
+        yield warning(subject, text, _("Upgrade all nodes to one release."))
     else:
-        yield ok(subject, f"runs release {facts.release}, too")
+        yield ok(subject, _("runs release %(theirs)s, too") % names)

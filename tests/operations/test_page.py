@@ -75,6 +75,7 @@ def page(leader, peers, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", Stdin(""))
     own = describe(leader)
+    leader.journal.sample(leader.storage.load)
     common = {"signs_with": own.signs_with, "verifies": own.verifies}
     peers.facts = {each: dict(common) for each in "bc"}
     peers.answers["probe"] = lambda **_: {"address": "http://a.test/raft", "problem": ""}
