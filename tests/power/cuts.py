@@ -21,6 +21,7 @@ from pathlib import Path
 
 from django.db import DatabaseError, connections
 
+from raft_config.conf import get_config
 from raft_config.core.state import NodeState
 from raft_config.operations.findings import Level
 from raft_config.operations.verify import check
@@ -183,6 +184,8 @@ class Judge:
         for path in image.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.copytree(self.options.base, image, dirs_exist_ok=True, ignore=_files)
+        # Nobody flushes it, so a cut may leave nothing of it; what stands there now is of the end.
+        Path(f"{get_config().version_file}.saves").unlink(missing_ok=True)
         for path, data in files.items():
             if not path.endswith(("-shm", "/promises", "/postmaster.pid")):
                 target = image / Path(path).relative_to(self.options.folder)

@@ -7,6 +7,7 @@ them at a time than a minority.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 from raft_config.core.effects import Accepted
@@ -14,6 +15,7 @@ from raft_config.core.events import (
     AddLearner,
     AllowLeadership,
     ChangeAddress,
+    Drain,
     Event,
     Promote,
     Remove,
@@ -55,6 +57,8 @@ class Faults:
             self._kinds += [self._add, self._add, self._remove, self._promote, self._move]
         if world.knobs.wipes:
             self._kinds += [self._wipe] * 5
+        # Dice of their own: these draws shift no other fault of the seed.
+        self._drain_dice = random.Random(f"drains of {world.seed}")
         self._plan_next()
 
     def _plan_next(self) -> None:
@@ -247,9 +251,18 @@ class Faults:
         return self._change(ChangeAddress(self._any_node().node_id, address))
 
     def _drain(self) -> str:
-        sim = self._any_node()
-        self._operate(sim, AllowLeadership(allowed=not sim.node.state.may_lead))
-        return "drains"
+        """Give a node a reason not to lead, or end one: the one must never undo the other."""
+        sim, dice = self._any_node(), self._drain_dice
+        state = sim.node.state
+        is_drained, is_unreachable = state.drained, not state.may_lead
+        concerns_drain = dice.random() < 0.5
+        if is_drained != is_unreachable and dice.random() < 0.8:  # mostly the one there is
+            concerns_drain = is_drained
+        if concerns_drain:
+            self._operate(sim, Drain(drained=not is_drained))
+            return "drains"
+        self._operate(sim, AllowLeadership(allowed=is_unreachable))
+        return "unreachable"
 
     def _transfer(self) -> str:
         leader = self.world.leader()

@@ -23,7 +23,7 @@ from raft_config.core.messages import (
     RequestVote,
     RequestVoteResponse,
 )
-from raft_config.core.state import Leader, NodeState, PreCandidate
+from raft_config.core.state import Follower, Leader, NodeState, PreCandidate
 from raft_config.memory import MemoryNode
 
 
@@ -80,6 +80,12 @@ class Invariants:
             <= after.commit_index
             <= after.last_log_index,
             "Indexes out of order",
+            after,
+        )
+        is_kept_back = after.drained or not after.may_lead
+        require(
+            isinstance(after.role, Follower) or not is_kept_back,
+            "A node campaigns or leads that must not",
             after,
         )
         require(after.commit_index >= before.commit_index, "commit_index fell", before, after)

@@ -285,6 +285,12 @@ BUGS = [
         "test_answer_that_was_meant_for_another_incarnation_is_dropped",
     ),
     Bug(
+        "a drained node campaigns all the same",
+        election.may_campaign,
+        "state.drained or not state.may_lead",
+        "not state.may_lead",
+    ),
+    Bug(
         "a leader without a majority stays",
         election.check_quorum,
         "turn.state.configuration.is_majority([turn.state.node_id, *heard])",

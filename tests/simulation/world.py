@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from raft_config.core.effects import Accepted, Compact, Effect, RoleChanged, StoreChunk
-from raft_config.core.events import AllowLeadership, Event, Propose, Receive, Tick
+from raft_config.core.events import AllowLeadership, Drain, Event, Propose, Receive, Tick
 from raft_config.core.messages import Envelope
 from raft_config.core.raft import next_deadline
 from raft_config.core.state import NodeState
@@ -242,9 +242,11 @@ class World:
         self.schedule(self.rng.uniform(0.05, 5.0), self.switch_on, sim)
 
     def allow_leadership(self, sim: SimNode) -> None:
-        """End a drain."""
+        """End whatever keeps it from leading."""
         if sim.is_up and not sim.node.state.may_lead:
             self.handle(sim, AllowLeadership(allowed=True))
+        if sim.is_up and sim.node.state.drained:
+            self.handle(sim, Drain(drained=False))
 
     def switch_on(self, sim: SimNode) -> None:
         """The machine starts again, with what its disk kept."""
