@@ -46,7 +46,9 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop_soon)
         try:
-            self.say(f"Preparing {len(self.cluster.nodes)} nodes in {self.cluster.data_dir} ...")
+            count = len(self.cluster.nodes)
+            nodes = "1 node" if count == 1 else f"{count} nodes"
+            self.say(f"Preparing {nodes} in {self.cluster.data_dir} ...")
             processes.prepare(self.cluster)
             for node in self.cluster.nodes:
                 self.start_missing(node)

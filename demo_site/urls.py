@@ -9,6 +9,5 @@ urlpatterns = [
     path("node.json", views.node, name="node"),
     path("admin/", admin.site.urls),
     path("api/settings/", include("raft_config.api.urls")),
-    path("api/settings/", include("raft_config.api.urls")),
     path("raft/", include("raft_config.urls")),
 ]

@@ -26,7 +26,6 @@ class Node(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=NODE_ROW)
     node_id = models.TextField()
     incarnation = models.TextField()
-    version = models.PositiveIntegerField()
     role = models.TextField()
     role_data = models.TextField()
     current_term = models.PositiveBigIntegerField()

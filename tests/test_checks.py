@@ -93,6 +93,12 @@ POSTGRESQL = {"ENGINE": "django.db.backends.postgresql", "NAME": "node", "OPTION
 # -- nothing is wrong
 
 
+def test_connections_that_are_not_kept_are_told_as_a_hint(database, ids):
+    assert "I030" not in ids()
+    database(CONN_MAX_AGE=0)
+    assert "I030" in ids()
+
+
 @pytest.mark.parametrize("config", [CLUSTER, ALONE])
 @pytest.mark.parametrize("live", [False, True])
 def test_nothing_is_said_of_a_node_as_it_should_be(ids, config, live):

@@ -92,7 +92,7 @@ def test_raft_tick_ends_on_ctrl_c(node, sigterm, monkeypatch):
 
 def test_raft_node_needs_no_broker_and_listens_to_its_own_queue():
     app = raft_node.make_app()
-    assert app.conf.broker_url == "memory://"
+    assert app.conf.broker_url == "memory://localhost"
     assert app.conf.task_default_queue == queue_name() == "raft.a"
     (entry,) = app.conf.beat_schedule.values()
     assert entry["options"]["queue"] == queue_name()

@@ -13,6 +13,7 @@ alone, which has no votes to lose. Ids are never used for another problem.
     database        E006 unsupported   E/W007 not IMMEDIATE   E/W008 not WAL   E/W009 not FULL
                     E/W010 in memory   E/W013 synchronous_commit off   E015 router
                     E016 not migrated there   E017 a mirror of another alias
+                    I030 a connection for each request
     live            E/W011 not WAL   E/W012 not FULL   E/W013 synchronous_commit off
                     E/W014 fsync off   E018 another node's tables   E029 another engine's
     celery          W023 a queue that is not this node's own

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Info, register
 from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -61,6 +61,23 @@ def check_engine(**_: Any) -> list[CheckMessage]:
             "RAFT_CONFIG['DATABASE'] = 'raft_config' and "
             "DATABASE_ROUTERS = ['raft_config.storage.RaftRouter'].",
             id="raft_config.E006",
+        )
+    ]
+
+
+@register(TAG)
+def check_connections_are_kept(**_: Any) -> list[CheckMessage]:
+    """I030: each message of a peer would open a connection, which costs more than its answer."""
+    config = valid_config()
+    if config is None or connection_of(config).settings_dict.get("CONN_MAX_AGE", 0) != 0:
+        return []
+    return [
+        Info(
+            f"{entry_name(config)} opens a connection for each request, each message of another "
+            "node among them.",
+            hint="Set CONN_MAX_AGE to None, and CONN_HEALTH_CHECKS to True; under ASGI, or behind "
+            "a pooler, leave it as it is and silence this with SILENCED_SYSTEM_CHECKS.",
+            id="raft_config.I030",
         )
     ]
 

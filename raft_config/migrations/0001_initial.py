@@ -156,7 +156,6 @@ class Migration(migrations.Migration):
                 ),
                 ("node_id", models.TextField()),
                 ("incarnation", models.TextField()),
-                ("version", models.PositiveIntegerField()),
                 ("role", models.TextField()),
                 ("role_data", models.TextField()),
                 ("current_term", models.PositiveBigIntegerField()),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from django.core.checks import run_checks
+from django.core.checks import WARNING, CheckMessage, run_checks
 from django.utils.translation import gettext as _
 
 from ..core.configuration import Member
@@ -42,11 +42,16 @@ def check_project(node: Node) -> Iterator[Finding]:
     """The system checks: RAFT_CONFIG, declarations, the database's durability, the queue."""
     messages = run_checks(tags=["raft_config"], databases=[node.config.database])
     for message in messages:
-        level = Level.ERROR if message.is_serious() else Level.WARNING
-        yield Finding(level, str(message.id), str(message.msg), str(message.hint or ""))
+        yield Finding(_level(message), str(message.id), str(message.msg), str(message.hint or ""))
     if not messages:
         text = _("RAFT_CONFIG, the declarations, the database and the queue are well")
         yield ok("settings", text)
+
+
+def _level(message: CheckMessage) -> Level:
+    if message.is_serious():
+        return Level.ERROR
+    return Level.WARNING if message.level >= WARNING else Level.OK
 
 
 def check_self(node: Node, own: Facts) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from typing import Any
 from ..core.configuration import Configuration, Member
 from ..core.log import SnapshotMeta
 from ..core.state import (
+    PROTOCOL_VERSION,
     Candidate,
     Follower,
     IncomingSnapshot,
@@ -31,7 +32,6 @@ from ..core.state import (
 PLAIN_COLUMNS = (
     "node_id",
     "incarnation",
-    "version",
     "current_term",
     "voted_for",
     "last_log_index",
@@ -108,6 +108,8 @@ def decode_state(row: Mapping[str, Any]) -> NodeState:
     return NodeState(
         **{name: row[name] for name in PLAIN_COLUMNS}
         | {name: bool(row[name]) for name in ("may_lead", "drained")},
+        # Of this process's code, not of the code that made the row: an upgrade changes it.
+        version=PROTOCOL_VERSION,
         role=decode_role(row["role"], row["role_data"]),
         configuration=decode_configuration(row["configuration"]),
         previous_configuration=decode_configuration(row["previous_configuration"]),

@@ -38,6 +38,8 @@ class GrowingCluster(MeasuredCluster):
     learners: str = ""
     secrets: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Of nodes that have others than the demo's."""
+    newer: str = ""
+    """Which nodes run the newer of two releases (`release_settings`)."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -48,6 +50,7 @@ class GrowingCluster(MeasuredCluster):
     def environment(self, node: Node) -> dict[str, str]:
         return {
             **super().environment(node),
+            "SPEAKS": "2" if node.node_id in self.newer else "1",
             "LEARNER": "1" if node.node_id in self.learners else "",
             "SECRETS": json.dumps(dict(self.secrets).get(node.node_id, ())),
             # Under steady writes a snapshot grows; in small chunks it would never arrive.
@@ -96,6 +99,13 @@ class Cluster(Nodes):
         self.cluster = replace(self.cluster, secrets=tuple(known.items()))
         self.restart(node_id)
         self.agents.pop(node_id).close()
+        self.agents[node_id] = Agent(self.cluster, self.cluster.node(node_id))
+
+    def upgrade(self, node_id: str) -> None:
+        """Let every process of a node run the newer release, as a deploy does."""
+        self.agents.pop(node_id).close()
+        self.cluster = replace(self.cluster, newer=self.cluster.newer + node_id)
+        self.restart(node_id)
         self.agents[node_id] = Agent(self.cluster, self.cluster.node(node_id))
 
     def grow_by(self, count: int) -> None:
@@ -179,6 +189,12 @@ class Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.ends()
+
+    def ends(self) -> None:
+        """Write no more."""
+        if self._ends.is_set():
+            return
         self._ends.set()
         self._thread.join(60)
         self.agent.close()

@@ -24,7 +24,7 @@ from raft_config.core.state import (
 )
 from raft_config.models import Member as MemberRow
 from raft_config.models import Node
-from raft_config.storage import DatabaseStorage
+from raft_config.storage import DatabaseStorage, codec
 from raft_config.storage.codec import (
     PLAIN_COLUMNS,
     STATE_COLUMNS,
@@ -87,7 +87,6 @@ def states(draw):
         node_id=draw(texts),
         role=draw(roles),
         incarnation=draw(texts),
-        version=draw(st.integers(1, 1000)),
         current_term=draw(numbers),
         voted_for=draw(st.none() | texts),
         last_log_index=last_log_index,
@@ -133,9 +132,17 @@ def test_only_what_changed_is_written():
     }
 
 
+def test_protocol_version_is_that_of_the_code_and_not_of_the_code_that_made_the_row(monkeypatch):
+    """Or an upgraded node would go on to speak the protocol of the release that it began with."""
+    row = encode_state(NodeState("a", Follower(1.0)))
+    monkeypatch.setattr(codec, "PROTOCOL_VERSION", 7)
+    assert decode_state(row).version == 7
+
+
 def test_every_field_of_a_state_has_its_column():
     """A field that the core gains and the table does not would be forgotten between two events."""
-    assert {*STATE_COLUMNS} - {"role_data"} == {field.name for field in fields(NodeState)}
+    stored = {field.name for field in fields(NodeState)} - {"version"}  # of the code, not the row
+    assert {*STATE_COLUMNS} - {"role_data"} == stored
     assert {*STATE_COLUMNS} <= {field.name for field in Node._meta.get_fields()}
     assert {*PLAIN_COLUMNS} < {*STATE_COLUMNS}
 

@@ -22,7 +22,8 @@ POLLING_SECONDS = 0.05
 
 def make_app() -> Celery:
     """A Celery app of this process's own: one queue, one thread, the memory broker."""
-    app = Celery("raft_config", broker="memory://", set_as_current=True)
+    # Its host means nothing; without one, kombu warns that it was left out.
+    app = Celery("raft_config", broker="memory://localhost", set_as_current=True)
     app.conf.update(
         beat_schedule=beat_schedule(),
         broker_connection_retry_on_startup=True,
