@@ -15,11 +15,14 @@ from raft_config.conf import ETCD, get_config
 from raft_config.exceptions import PeerRejectedError, UnavailableError
 from raft_config.node import get_node
 from raft_config.operations.moving import without_seal
-from raft_config.state_machine import SEAL, load_snapshot
+from raft_config.proposals import submit
+from raft_config.state_machine import SEAL, Command, load_snapshot
 from raft_config.storage.transaction import digest_of
+from tests.peers import put
 
 from .conftest import settings_for
 from .server import needs_etcd
+from .test_node import OtherNode, forget_everything
 
 pytestmark = needs_etcd
 
@@ -106,9 +109,6 @@ def test_once_sealed_nothing_is_changed_until_the_engine_is_switched(use):
     use("raft")
     fill()
     values = {SEAL: '"etcd"'}
-    from raft_config.proposals import submit  # noqa: PLC0415 - as `move` does
-    from raft_config.state_machine import Command  # noqa: PLC0415
-
     submit(Command("seal", values))
     with pytest.raises(UnavailableError, match="moving to another engine"):
         config.set("LIMIT", 99, request_id="meanwhile")
@@ -123,9 +123,6 @@ def test_once_sealed_nothing_is_changed_until_the_engine_is_switched(use):
 def test_move_may_be_cancelled_before_anything_is_in_etcd(use):
     use("raft")
     fill()
-    from raft_config.proposals import submit  # noqa: PLC0415 - as `move` does
-    from raft_config.state_machine import Command  # noqa: PLC0415
-
     config.set("NAME", "soon", apply_at=timezone.now() + timedelta(seconds=0.2))
     submit(Command("seal", {SEAL: '"etcd"'}))
     with pytest.raises(UnavailableError, match="moving to another engine"):
@@ -163,8 +160,6 @@ def test_log_of_somebody_else_is_not_written_over(use, shared_etcd):
     config.set("LIMIT", 77)
     other = get_node().etcd
     before = other.look(1)
-    from .test_node import forget_everything  # noqa: PLC0415 - a helper of those tests
-
     forget_everything()
     use("raft", CLUSTER_ID="another", ETCD={**options_of_etcd()})
     fill()
@@ -203,6 +198,21 @@ def test_where_etcd_is_has_to_be_written_first(use):
     use("raft", ETCD={"ENDPOINTS": ["http://127.0.0.1:1"]})
     with override_settings(RAFT_CONFIG={"SETTINGS": {}}):
         assert 'RAFT_CONFIG["ETCD"]' in told_of_refusal("--to", "etcd", "--yes")[0]
+
+
+def test_log_in_etcd_does_not_end_before_what_came_last(use):
+    use("etcd")
+    fill()
+    node = get_node()
+    state, data = node.storage.snapshot()
+    other = OtherNode(node)
+    other.write(put("NAME", '"last"'))
+    generation = state.configuration.generation
+    assert not node.etcd.move_away(generation, state.last_applied, data, "new")
+    assert node.etcd.moved() is None
+    move("--to", "raft", "--yes")
+    use("raft")
+    assert config.NAME == "last"
 
 
 def test_after_the_log_in_etcd_has_ended_nothing_is_written_there(use):
