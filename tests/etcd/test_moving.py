@@ -22,7 +22,7 @@ from tests.peers import put
 
 from .conftest import settings_for
 from .server import needs_etcd
-from .test_node import OtherNode, forget_everything
+from .test_node import OtherNode, forget_everything, text
 
 pytestmark = needs_etcd
 
@@ -206,13 +206,13 @@ def test_log_in_etcd_does_not_end_before_what_came_last(use):
     node = get_node()
     state, data = node.storage.snapshot()
     other = OtherNode(node)
-    other.write(put("NAME", '"last"'))
+    other.write(put("LIMIT", text(77)))
     generation = state.configuration.generation
     assert not node.etcd.move_away(generation, state.last_applied, data, "new")
     assert node.etcd.moved() is None
     move("--to", "raft", "--yes")
     use("raft")
-    assert config.NAME == "last"
+    assert config.LIMIT == 77
 
 
 def test_after_the_log_in_etcd_has_ended_nothing_is_written_there(use):
