@@ -39,6 +39,7 @@ RaftConfigError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, ClassVar
 
 
@@ -55,7 +56,10 @@ class RaftConfigError(Exception):
     """
 
     def __init__(self, sentence: str = "", **facts: object) -> None:
-        super().__init__(sentence % facts if facts else sentence)
+        said = {
+            name: fact.value if isinstance(fact, Enum) else fact for name, fact in facts.items()
+        }
+        super().__init__(sentence % said if facts else sentence)
         self.sentence = sentence
         self.facts = facts
 

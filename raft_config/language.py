@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from django.utils.translation import gettext
 
 from .exceptions import RaftConfigError
@@ -12,4 +14,10 @@ def told(error: BaseException) -> str:
     if not isinstance(error, RaftConfigError) or not error.sentence:
         return str(error)
     sentence = gettext(error.sentence)
-    return sentence % error.facts if error.facts else sentence
+    if not error.facts:
+        return sentence
+    # A reason that is one of a few is translated as well; what somebody wrote is not.
+    return sentence % {
+        name: gettext(fact.value) if isinstance(fact, Enum) else fact
+        for name, fact in error.facts.items()
+    }

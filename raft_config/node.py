@@ -63,6 +63,7 @@ from .exceptions import (
     StateMachineError,
     UnavailableError,
     UnsupportedCommandError,
+    noop,
 )
 from .firing import Firing
 from .group_commit import Answered, GroupCommit
@@ -257,8 +258,11 @@ class Node:
             return None
         if member is not None:
             raise MembershipError(
-                f"Node {node_id} was a member with another database. Remove it first "
-                f"(raft_members remove {node_id}), then let it join again."
+                noop(
+                    "Node %(node)s was a member with another database. Remove it first "
+                    "(raft_members remove %(node)s), then let it join again."
+                ),
+                node=node_id,
             )
         change = AddLearner(node_id, address, incarnation, promote)
         return self.change_members(change, timeout_seconds=self.config.write_timeout_seconds)
@@ -277,7 +281,7 @@ class Node:
         seen, state = self.news.seen(), begun
         while not is_confirmed(begun, state):
             if self.monotonic() > deadline:
-                raise UnavailableError("No majority answered in time; try again later.")
+                raise UnavailableError(noop("No majority answered in time; try again later."))
             self.news.wait(seen, POLL_SECONDS)
             seen, state = self.news.seen(), self.state
         return begun.last_log_index
@@ -444,14 +448,14 @@ def is_confirmed(begun: NodeState, state: NodeState) -> bool:
 
 def error_for(refused: Refused, state: NodeState) -> RaftConfigError:
     """The error that tells the caller of a refusal what to do."""
-    text = f"Not stored: {refused.refusal.value}."
+    text = noop("Not stored: %(reason)s.")
     if refused.refusal is Refusal.NOT_LEADER:
         return NotLeaderError(refused.leader_id, state.current_term)
     if refused.refusal in UNSTORED:
-        return UnavailableError(text)
+        return UnavailableError(text, reason=refused.refusal)
     if refused.refusal in (Refusal.TOO_LARGE, Refusal.EMPTY):
-        return InvalidCommandError(text)
-    return MembershipError(text)
+        return InvalidCommandError(text, reason=refused.refusal)
+    return MembershipError(text, reason=refused.refusal)
 
 
 def announce(node_id: str, effect: Effect) -> None:

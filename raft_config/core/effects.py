@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from ..exceptions import noop
 from .configuration import Configuration
 from .log import Entry, SnapshotMeta
 from .messages import Envelope, Rejection
@@ -86,18 +87,18 @@ class Accepted:
 class Refusal(Enum):
     """Why nothing was stored. The text tells the reader what to do."""
 
-    NOT_LEADER = "this node does not lead; ask the leader"
-    TRANSFERRING = "leadership is being handed over; try again in a moment"
-    EMPTY = "there is no command in it"
-    OVERLOADED = "too much is waiting for a majority; try again when more nodes are up"
-    TOO_LARGE = "a command is larger than max_command_bytes"
-    UNSUPPORTED = "a member does not speak the protocol version this needs; upgrade it first"
-    CHANGE_PENDING = "another change of members is not committed yet; try again in a moment"
-    UNKNOWN_MEMBER = "there is no such member"
-    ALREADY_MEMBER = "there is a member of that id already; remove it first"
-    LAST_VOTER = "the cluster must keep a voter"
-    NOT_A_VOTER = "only a voter can lead; promote it first"
-    NOTHING_NEW = "nothing to do: it is so already"
+    NOT_LEADER = noop("this node does not lead; ask the leader")
+    TRANSFERRING = noop("leadership is being handed over; try again in a moment")
+    EMPTY = noop("there is no command in it")
+    OVERLOADED = noop("too much is waiting for a majority; try again when more nodes are up")
+    TOO_LARGE = noop("a command is larger than max_command_bytes")
+    UNSUPPORTED = noop("a member does not speak the protocol version this needs; upgrade it first")
+    CHANGE_PENDING = noop("another change of members is not committed yet; try again in a moment")
+    UNKNOWN_MEMBER = noop("there is no such member")
+    ALREADY_MEMBER = noop("there is a member of that id already; remove it first")
+    LAST_VOTER = noop("the cluster must keep a voter")
+    NOT_A_VOTER = noop("only a voter can lead; promote it first")
+    NOTHING_NEW = noop("nothing to do: it is so already")
 
 
 @dataclass(frozen=True, slots=True)

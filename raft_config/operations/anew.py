@@ -18,7 +18,7 @@ from ..conf import ETCD
 from ..core.configuration import REMEMBERED_REMOVALS, Configuration, Member
 from ..core.log import Entry
 from ..core.state import Follower, NodeState
-from ..exceptions import MembershipError
+from ..exceptions import MembershipError, noop
 from ..node import Node
 from ..state_machine import Command, Note, encode_command
 from ..storage.renewal import begin_as_newcomer, begin_as_survivor, begin_from_backup
@@ -106,7 +106,9 @@ def plan_recovery(node: Node) -> Recovery:
             silent[each] = "answers with another database than the members know"
     own = survivors.get(node.node_id)
     if own is None:
-        raise MembershipError(f"Node {node.node_id} is no member of a cluster: let it join one.")
+        raise MembershipError(
+            noop("Node %(node)s is no member of a cluster: let it join one."), node=node.node_id
+        )
     is_older_copy = node.storage.rolled_back() is not None
     refusal = _why_not(configuration, own, survivors, is_older_copy=is_older_copy)
     return Recovery(own, survivors, silent, refusal)
@@ -151,7 +153,7 @@ def recover(node: Node, *, user: str = "") -> NodeState:
     """
     found = plan_recovery(node)
     if found.refusal:
-        raise MembershipError(f"Refused: {found.refusal}")
+        raise MembershipError(noop("Refused: %(reason)s"), reason=found.refusal)
 
     def found_anew(before: NodeState) -> tuple[NodeState, Sequence[Entry]]:
         removed = [each for each in before.configuration.by_id if each != node.node_id]
@@ -175,16 +177,23 @@ def plan_joining(node: Node, url: str) -> Facts:
     Raises MembershipError, PeerError.
     """
     if not node.config.url:
-        raise MembershipError("RAFT_CONFIG['URL'] must say where the members reach this node.")
+        raise MembershipError(
+            noop("RAFT_CONFIG['URL'] must say where the members reach this node.")
+        )
     found = ask(node, node.transport.identify(url), url)
     if found.is_newcomer:
-        raise MembershipError(f"Node {found.node_id} at {url} is in no cluster itself.")
+        raise MembershipError(
+            noop("Node %(node)s at %(url)s is in no cluster itself."), node=found.node_id, url=url
+        )
     generation = node.state.configuration.generation
     is_waiting = not node.state.configuration.members
     if node.node_id in found.members and found.generation == generation and not is_waiting:
         raise MembershipError(
-            f"Node {node.node_id} is a member of that cluster, and what it has stored counts "
-            f"there. On another node: raft_members remove {node.node_id}. Then again."
+            noop(
+                "Node %(node)s is a member of that cluster, and what it has stored counts there. "
+                "On another node: raft_members remove %(node)s. Then again."
+            ),
+            node=node.node_id,
         )
     return found
 
@@ -224,9 +233,11 @@ def join_anew(node: Node, url: str) -> int:
 def _refuse_with_etcd(node: Node) -> None:
     if node.config.engine == ETCD:
         raise MembershipError(
-            "With etcd this is not done by a node: etcdctl snapshot restore brings back an etcd, "
-            "and manage.py raft_config move --to etcd what a node has. To begin with a backup of "
-            "raft_config, restore it with ENGINE 'raft', and move it."
+            noop(
+                "With etcd this is not done by a node: etcdctl snapshot restore brings back an "
+                "etcd, and manage.py raft_config move --to etcd what a node has. To begin with a "
+                "backup of raft_config, restore it with ENGINE 'raft', and move it."
+            )
         )
 
 

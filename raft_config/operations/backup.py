@@ -15,7 +15,7 @@ import json
 import time
 from dataclasses import dataclass
 
-from ..exceptions import InvalidBackupError, UnknownCommandError
+from ..exceptions import InvalidBackupError, UnknownCommandError, noop
 from ..node import Node
 from ..state_machine import load_snapshot
 from .survey import release
@@ -68,16 +68,20 @@ def decode_backup(content: bytes) -> Backup:
     """What a file holds. Raises InvalidBackupError."""
     lines = content.split(b"\n")
     if len(lines) != 4 or not lines[0].startswith(b'{"' + _KEY.encode()):  # noqa: PLR2004
-        raise InvalidBackupError("This is no backup of raft_config, or it was cut off.")
+        raise InvalidBackupError(noop("This is no backup of raft_config, or it was cut off."))
     text = lines[0] + b"\n" + lines[1] + b"\n"
     if lines[2] != b"sha256 " + hashlib.sha256(text).hexdigest().encode():
-        raise InvalidBackupError("The backup is not as it was written: its checksum differs.")
+        raise InvalidBackupError(noop("The backup is not as it was written: its checksum differs."))
     header = json.loads(lines[0])
     found = header.pop(_KEY)
     if found != FORMAT:
-        raise InvalidBackupError(f"The backup has format {found}: upgrade this node first.")
+        raise InvalidBackupError(
+            noop("The backup has format %(format)s: upgrade this node first."), format=found
+        )
     try:
         load_snapshot(lines[1])
     except UnknownCommandError as error:
-        raise InvalidBackupError(f"The backup is of a newer release: {error}") from error
+        raise InvalidBackupError(
+            noop("The backup is of a newer release: %(problem)s"), problem=error
+        ) from error
     return Backup(**header, data=lines[1])

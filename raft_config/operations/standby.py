@@ -8,7 +8,7 @@ import time
 from ..core.effects import Refused
 from ..core.events import Drain, TransferLeadership
 from ..core.state import Leader
-from ..exceptions import UnavailableError
+from ..exceptions import UnavailableError, noop
 from ..node import Node, error_for
 
 logger = logging.getLogger("raft_config")
@@ -39,7 +39,11 @@ def _wait_for_another(node: Node, target: str) -> None:
         node.tick()
         time.sleep(LOOK_SECONDS)
     if node.state.is_leader:
-        raise UnavailableError(f"Node {target} did not take over; node {node.node_id} leads on.")
+        raise UnavailableError(
+            noop("Node %(target)s did not take over; node %(node)s leads on."),
+            target=target,
+            node=node.node_id,
+        )
 
 
 def hand_over(node: Node) -> bool:
