@@ -8,7 +8,8 @@ the log behind it. Nothing is ever repaired here: a node that is wrong joins ane
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -22,26 +23,33 @@ from .findings import Finding, error, ok, unknown
 REJOIN = "Keep a copy of this database for a report; then remove the node, and let it join anew."
 MAX_SHOWN = 5
 
+Told = Callable[[int, int], None]
+"""Hears how many entries are replayed, and how many there are."""
 
-def verify(node: Node, *, ask_peers: bool = True) -> list[Finding]:
+
+def _nobody(_done: int, _total: int) -> None:
+    """Hears it, where nobody waits."""
+
+
+def verify(node: Node, *, ask_peers: bool = True, told: Told = _nobody) -> list[Finding]:
     """Every finding; those that are wrong say precisely what."""
     found = examine(node.config.database)
     if found is None:
         return [unknown("node", "it has not begun yet", "Start raft_node or raft_tick.")]
-    findings = check(found)
+    findings = check(found, told)
     if ask_peers:
         findings += check_peers(node, found)
     return findings
 
 
-def check(found: Examined) -> list[Finding]:
+def check(found: Examined, told: Told = _nobody) -> list[Finding]:
     """This node alone."""
-    checks = {
+    checks: dict[str, tuple[Callable[[Examined], Iterator[str]], str]] = {
         "indexes": (_wrong_indexes, "in order"),
         "log": (_wrong_log, f"{len(found.entries)} entries, without a gap"),
         "snapshot": (_wrong_snapshot, "as its digest says"),
         "members": (_wrong_members, "as the log says"),
-        "tables": (_wrong_tables, "as a replay of the log gives them"),
+        "tables": (partial(_wrong_tables, told=told), "as a replay of the log gives them"),
     }
     findings: list[Finding] = []
     for subject, (wrong, text) in checks.items():
@@ -105,9 +113,9 @@ def _wrong_members(found: Examined) -> Iterator[str]:
         yield f"the table of members ({names}) is not what counts ({', '.join(own.by_id)})"
 
 
-def _wrong_tables(found: Examined) -> Iterator[str]:
+def _wrong_tables(found: Examined, told: Told) -> Iterator[str]:
     try:
-        expected = replay(found, found.state.last_applied)
+        expected = replay(found, found.state.last_applied, told)
     except RaftConfigError as problem:
         yield f"the log cannot be replayed: {problem}"
         return
@@ -120,17 +128,18 @@ def _wrong_tables(found: Examined) -> Iterator[str]:
         yield "the rolling hash of the values is not that of the values"
 
 
-def replay(found: Examined, through: int) -> bytes:
+def replay(found: Examined, through: int, told: Told = _nobody) -> bytes:
     """The state machine at an index from the snapshot's on, derived once more.
 
     Raises InvariantViolatedError where the log does not reach, and as the machine does.
     """
     machine = MemoryStateMachine()
     machine.restore(found.snapshot_data)
-    index = found.state.snapshot_index
+    first = index = found.state.snapshot_index
     for entry in found.entries:
         if not index < entry.index <= through:
             continue
+        told(entry.index - first, through - first)
         index += 1
         if entry.index != index:
             break

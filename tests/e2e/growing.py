@@ -19,7 +19,7 @@ from types import SimpleNamespace
 
 from typing_extensions import Self
 
-from benchmarks.nodes import Agent, MeasuredCluster, Nodes, _free_ports, wait_for
+from benchmarks.nodes import Agent, MeasuredCluster, Nodes, free_ports, wait_for
 from demo_site import cluster as clusters
 from demo_site import processes
 from demo_site.cluster import Node
@@ -153,7 +153,7 @@ class Cluster(Nodes):
 def growing(count: int, *, room: int, **more: str) -> Iterator[Cluster]:
     """So many nodes, and ports for `room`; `more` is for `GrowingCluster`."""
     with tempfile.TemporaryDirectory(prefix="raft-config-growth-") as folder:
-        request = clusters.Request(Path(folder), nodes=count, port=_free_ports(2 * room + 10))
+        request = clusters.Request(Path(folder), nodes=count, port=free_ports(2 * room + 10))
         planned = clusters.plan(request)
         facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
         nodes = Cluster(GrowingCluster(**{**facts, **more}))

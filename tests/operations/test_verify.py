@@ -1,8 +1,10 @@
 """What raft_verify finds in a node's tables once somebody has changed them behind its back."""
 
 import re
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from raft_config.models import Change, LogEntry, Member, Node, Snapshot, SnapshotChunk, StoredValue
 from raft_config.operations.findings import Level
@@ -35,6 +37,21 @@ def test_node_that_is_well_is_told_so_line_by_line(written):
     subjects = [each.subject for each in verify(written, ask_peers=False)]
     assert subjects == ["indexes", "log", "snapshot", "members", "tables"]
     assert run("--local", command="raft_verify").lines[-1] == "All is well."
+
+
+class Screen(StringIO):
+    """Where progress goes: a terminal, or a pipe."""
+
+    def __init__(self, *, is_terminal):
+        super().__init__()
+        self.isatty = lambda: is_terminal
+
+
+@pytest.mark.parametrize(("is_terminal", "shown"), [(True, ["50 %", "100 %"]), (False, [])])
+def test_progress_is_a_figure_on_a_terminal_and_silence_in_a_pipe(written, is_terminal, shown):
+    screen = Screen(is_terminal=is_terminal)
+    call_command("raft_verify", "--local", stdout=StringIO(), stderr=screen)
+    assert re.findall(r"\d+ %", screen.getvalue()) == shown
 
 
 def last():

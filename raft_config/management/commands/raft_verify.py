@@ -28,4 +28,5 @@ class Command(OperatorCommand):
 
     def run(self, terminal: Terminal, options: Namespace) -> Exit:
         self.tell(_("Replaying the log ..."))
-        return tell(terminal, verify(get_node(), ask_peers=not options.local))
+        heard = self.percentage()
+        return tell(terminal, verify(get_node(), ask_peers=not options.local, told=heard))
