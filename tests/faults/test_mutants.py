@@ -15,7 +15,7 @@ def test_harness_sees_the_planted_bug(name: str) -> None:
     assert evidence(name)
 
 
-@pytest.mark.parametrize("name", ["sent before the commit", "vote not flushed"])
+@pytest.mark.parametrize("name", ["truncation without a conflict", "vote not flushed"])
 def test_named_test_sees_the_planted_bug(name: str) -> None:
     assert evidence(name)
 
