@@ -50,8 +50,8 @@ def test_lag_is_how_much_of_the_log_is_not_applied_here(etcd_node):
 
 
 def test_doctor_tells_of_each_endpoint_and_the_lag(etcd_node):
-    config.set("LIMIT", 20)
     etcd_node.run_for(0.1)
+    config.set("LIMIT", 20)
     found = told("raft_doctor")
     assert f"{etcd_node.config.etcd.endpoints[0]}" in found
     assert "leads term" in found
