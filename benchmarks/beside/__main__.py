@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -165,15 +166,17 @@ def rounds(measured: Measured, options: argparse.Namespace) -> Iterator[Round]:
             yield {**found, "load": os.getloadavg()[0]}
 
 
-def show(found: list[Round], kills: list[Round]) -> None:
-    """Print the tables, as docs/benchmarks.md has them."""
-    print("| what | median of the rounds | all rounds |\n|---|---|---|")
-    for results in (found, kills):
-        for name in results[0]:
-            values = [each[name] for each in results]
-            print(
-                f"| {name} | {short(statistics.median(values))} | {', '.join(map(short, values))} |"
-            )
+def show(found: list[Round]) -> None:
+    """Print a table, as docs/benchmarks.md has it."""
+    print("\n| what | median of the rounds | all rounds |\n|---|---|---|")
+    for name in found[0]:
+        values = [each[name] for each in found]
+        print(f"| {name} | {short(statistics.median(values))} | {', '.join(map(short, values))} |")
+    sys.stdout.flush()
+
+
+def show_ratios(found: list[Round], kills: list[Round]) -> None:
+    """Print ours by theirs, round by round."""
     print("\n| ratio | median | goal |\n|---|---|---|")
     for name, ours, theirs, goal in RATIOS:
         ratio = statistics.median(each[ours] / each[theirs] for each in found)
@@ -215,8 +218,10 @@ def main() -> None:
         single = stack.enter_context(closing(sync_obj.PySyncObj("single")))
         measured = Measured(ours, theirs, single)
         found = list(rounds(measured, options))
+        show(found)
         kills = [measured.failover() for _ in range(options.kills)]
-    show(found, kills)
+        show(kills)
+        show_ratios(found, kills)
 
 
 if __name__ == "__main__":

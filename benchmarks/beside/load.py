@@ -17,8 +17,8 @@ Ask = Callable[[], bytes]
 class Client:
     """One kept connection."""
 
-    def __init__(self, url: str) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_SECONDS)
+    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_seconds)
 
     def ask(self, path: str, body: bytes | None = None) -> bytes:
         """The body of the answer, which must be a good one."""
