@@ -13,18 +13,20 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
 
 from . import reader
 from .conf import get_config
 from .exceptions import ConfigurationError
-from .history import Change, changes
 from .reader import Loaded, latest
 from .schema import Setting, declared, listeners
 from .signals import config_changed
 from .version_file import query_apart, version_file_of
+
+if TYPE_CHECKING:
+    from .history import Change
 
 logger = logging.getLogger("raft_config")
 
@@ -102,6 +104,8 @@ def _version(loaded: Loaded) -> int | None:
 
 def _news(before: int, loaded: Loaded) -> Iterable[Mapping[str, Any]]:
     """One dict of facts for each declared setting whose value is another one now."""
+    from .history import changes  # noqa: PLC0415 - only where somebody listens
+
     alias = get_config().database
     records = query_apart(
         alias,

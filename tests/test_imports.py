@@ -25,6 +25,7 @@ print(*sys.modules)
 
 HEAVY = (
     *("celery", "kombu", "rest_framework", "urllib3", "requests"),
+    *("raft_config.core.raft", "raft_config.storage.database", "raft_config.history"),
     *("raft_config.node", "raft_config.proposals", "raft_config.transport.client"),
 )
 

@@ -8,10 +8,14 @@ Read in this order: `configuration`, `log`, `messages`, `state` (the values), `e
 the single door. Nothing in here imports Django, Celery, requests or anything but the stdlib.
 """
 
-from .configuration import Configuration, Member, initial_configuration
-from .raft import next_deadline, step
-from .settings import RaftSettings
-from .state import NodeState, new_node
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .configuration import Configuration, Member, initial_configuration
+    from .raft import next_deadline, step
+    from .settings import RaftSettings
+    from .state import NodeState, new_node
 
 __all__ = [
     "Configuration",
@@ -23,3 +27,17 @@ __all__ = [
     "next_deadline",
     "step",
 ]
+
+_HOMES = {
+    **dict.fromkeys(("Configuration", "Member", "initial_configuration"), ".configuration"),
+    **dict.fromkeys(("NodeState", "new_node"), ".state"),
+    **dict.fromkeys(("next_deadline", "step"), ".raft"),
+    "RaftSettings": ".settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Late: every process of a site needs the settings, and few of them step.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)

@@ -15,7 +15,8 @@ from .routing import RaftRouter, sqlite_database
 
 if TYPE_CHECKING:
     from .checking import check_command
-    from .database import DatabaseStorage, stored_settings, stored_version
+    from .database import DatabaseStorage
+    from .reading import stored_settings, stored_version
 
 __all__ = [
     "DatabaseStorage",
@@ -29,8 +30,8 @@ __all__ = [
 _NEEDS_MODELS = {
     "DatabaseStorage": ".database",
     "check_command": ".checking",
-    "stored_settings": ".database",
-    "stored_version": ".database",
+    "stored_settings": ".reading",
+    "stored_version": ".reading",
 }
 
 

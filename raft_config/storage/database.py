@@ -20,21 +20,15 @@ from ..core.events import Event
 from ..core.settings import RaftSettings
 from ..core.state import NodeState
 from ..exceptions import InvalidCommandError, RolledBackError
-from ..models import NODE_ROW, Node
+from ..models import Node
 from ..state_machine import Answer, AnyCommand, Command, Value
 from .codec import Columns, decode_state, encode_state
 from .durability import DurabilityNeededError, may_have_lost, relaxed_commits, write_wal_again
 from .high_water import HighWater
-from .log import DatabaseLog, first_of
-from .machine import VALUES, DatabaseMachine
+from .log import DatabaseLog
+from .machine import DatabaseMachine
 from .node_row import NodeRow
-from .table import select
 from .transaction import Transaction, digest_of, mirror_members
-
-_SETTINGS = f"""
-    SELECT "name", "text", "index" FROM {VALUES.name}
-    UNION ALL SELECT '', '', "last_applied" FROM "{Node._meta.db_table}" WHERE "id" = %s
-"""  # noqa: S608, SLF001 - our own names
 
 MAX_SCHEDULED = 1000
 """So many changes may wait for their time: all of them are in every snapshot."""
@@ -222,17 +216,3 @@ class DatabaseStorage:
         """What is wrong if the database is an older copy of itself, as far as can be known."""
         row = self._row.look(COUNTED_COLUMNS)
         return self._rolled_back(row) if row is not None else None
-
-
-def stored_version(alias: str) -> int:
-    """last_applied of the node in the database `alias`, 0 while it has no row; one query."""
-    rows = Node.objects.using(alias).filter(pk=NODE_ROW)
-    return first_of(rows.values_list("last_applied", flat=True)) or 0
-
-
-def stored_settings(alias: str) -> tuple[int, dict[str, Value]]:
-    """last_applied and all values that are set, as of the same instant; one query."""
-    rows = select(alias, _SETTINGS, (NODE_ROW,))
-    values = {name: Value(text, index) for name, text, index in rows}
-    version = values.pop("", Value("", 0)).index
-    return version, values

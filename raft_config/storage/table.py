@@ -22,8 +22,7 @@ class Table:
     """That of `model`, in whichever database; a row has these columns, the first is its key."""
 
     def __init__(self, model: type[Model], *columns: str) -> None:
-        # Both databases quote like this.
-        self.name = f'"{model._meta.db_table}"'  # noqa: SLF001 - Django's own API
+        self.name = name_of(model)
         key, *others = (f'"{column}"' for column in columns)
         names, places = ", ".join((key, *others)), ", ".join("%s" for _ in columns)
         changes = ", ".join(f"{each} = EXCLUDED.{each}" for each in others)
@@ -47,6 +46,11 @@ class Table:
             some = wanted[start : start + MOST_KEYS]
             found += select(alias, f"{self._find} ({', '.join(['%s'] * len(some))})", some)
         return found
+
+
+def name_of(model: type[Model]) -> str:
+    """The name of its table; both databases quote like this."""
+    return f'"{model._meta.db_table}"'  # noqa: SLF001 - Django's own API
 
 
 def select(alias: str, statement: str, parameters: Sequence[int | str]) -> list[Row]:
