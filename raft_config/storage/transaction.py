@@ -53,7 +53,8 @@ class Transaction:
         self._last_stored_index = self.state.last_log_index
         self._halted_by = row["halted_by"]
         self._values_hash = row["values_hash"]
-        self.durable_saves: int = row["durable_saves"]
+        self._saves_before: int = row["durable_saves"]
+        self.durable_saves = self._saves_before
         self._columns: Columns = {}
         """What changes in the row beside the state."""
 
@@ -102,8 +103,9 @@ class Transaction:
         """See `core.corridor.Storage`."""
         if must_be_durable(before, after, effects):
             self._need_flush()
-        if self._must_flush:
-            self.durable_saves = self._columns["durable_saves"] = self.durable_saves + 1
+        # One flush, one count, however many events it is for.
+        if self._must_flush and self.durable_saves == self._saves_before:
+            self.durable_saves = self._columns["durable_saves"] = self._saves_before + 1
         columns = {**encode_changes(before, after), **self._columns}
         if columns:
             self._row.update(columns)
