@@ -22,6 +22,7 @@ RAFT_CONFIG = {
         "SITE_NAME": Setting("Shop"),
         "MAX_ITEMS": Setting(20),
         "CLOSED": Setting(default=False),
+        "DECLARED_LATER": Setting(""),
     },
     "VERSION_FILE": str(Path(tempfile.gettempdir()) / f"{NAME.replace('/', '_')}.version"),
 }
