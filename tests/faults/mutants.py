@@ -106,7 +106,7 @@ def send_before_the_commit() -> None:
     journal = "self.journal = Journal("
     edit(node.Node.__init__, journal, f"self.storage.owner = self; {journal}")()
     early = "stored.end(), [self.owner._carry_out(each, stored.state) for each in effects]"
-    edit(DatabaseStorage.perform, "stored.end()", early)()
+    edit(DatabaseStorage._perform, "stored.end()", early)()
 
 
 MUTANTS: dict[str, Mutant] = {

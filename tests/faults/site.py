@@ -114,6 +114,7 @@ def no_quorum(cluster: FaultyCluster) -> Iterator[list[str]]:
     yield [survivor]
     for each in dead:
         cluster.start(each)
+    wait_for(lambda: all(map(cluster.answers, dead)))
 
 
 @contextmanager
