@@ -24,7 +24,7 @@ from ..models import Node
 from ..state_machine import Answer, AnyCommand, Command, Value
 from .codec import Columns, decode_state, encode_state
 from .durability import DurabilityNeededError, may_have_lost, relaxed_commits, write_wal_again
-from .high_water import HighWater
+from .high_water import HighWater, saves_in
 from .log import DatabaseLog
 from .machine import DatabaseMachine
 from .node_row import NodeRow
@@ -124,18 +124,12 @@ class DatabaseStorage:
         # Before anything else is read: two workers must never answer from the same vote (§2.1).
         row = self._row.lock()
         if row is not None:
-            if (error := self._rolled_back(row)) is not None:
+            if (error := _rolled_back(row, self._high_water.word())) is not None:
                 raise error  # it may have forgotten its vote: nothing may rest on it
             return Transaction(self._row, row, will_flush=will_flush)
         if not will_flush:
             raise DurabilityNeededError
         return Transaction(self._row, self._create_row(), will_flush=True, must_flush=True)
-
-    def _rolled_back(self, row: Columns) -> RolledBackError | None:
-        known = self._high_water.of(row["incarnation"])
-        if row["durable_saves"] >= known:
-            return None
-        return RolledBackError(row["node_id"], row["durable_saves"], known)
 
     def _create_row(self) -> Columns:
         columns = encode_state(self.node_defaults())
@@ -209,10 +203,19 @@ class DatabaseStorage:
 
     def halted_by(self) -> str:
         """Why nothing more is applied here; "" when nothing is wrong."""
+        known = self._high_water.word()
         row = self._row.look(("halted_by", *COUNTED_COLUMNS))
-        return str(self._rolled_back(row) or row["halted_by"]) if row is not None else ""
+        return str(_rolled_back(row, known) or row["halted_by"]) if row is not None else ""
 
     def rolled_back(self) -> RolledBackError | None:
         """What is wrong if the database is an older copy of itself, as far as can be known."""
+        known = self._high_water.word()
         row = self._row.look(COUNTED_COLUMNS)
-        return self._rolled_back(row) if row is not None else None
+        return _rolled_back(row, known) if row is not None else None
+
+
+def _rolled_back(row: Columns, known: int) -> RolledBackError | None:
+    saves = saves_in(known, row["incarnation"])
+    if row["durable_saves"] >= saves:
+        return None
+    return RolledBackError(row["node_id"], row["durable_saves"], saves)

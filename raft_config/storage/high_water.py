@@ -39,8 +39,11 @@ class HighWater:
 
     def of(self, incarnation: str) -> int:
         """How many durable saves this life of the database is known to have seen."""
-        tag, saves = divmod(self._mapped()[0], 1 << SAVES_BITS)
-        return saves if tag == _tag(incarnation) else 0
+        return saves_in(self.word(), incarnation)
+
+    def word(self) -> int:
+        """What stands there now. Who holds no lock reads it before the row, which goes on."""
+        return self._mapped()[0]
 
     def rise(self, incarnation: str, saves: int) -> None:
         """So many are committed; of two processes that come at once, the lower may stand."""
@@ -60,6 +63,12 @@ class HighWater:
                     error,
                 )
         return self._word
+
+
+def saves_in(word: int, incarnation: str) -> int:
+    """How many durable saves of that life are told by a word; 0 when it is of another one."""
+    tag, saves = divmod(word, 1 << SAVES_BITS)
+    return saves if tag == _tag(incarnation) else 0
 
 
 def _map(path: str) -> memoryview:

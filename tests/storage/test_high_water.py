@@ -104,6 +104,24 @@ def test_what_needs_no_flush_makes_no_older_copy(node):
     node.receive(from_peer(node, append(1)))
 
 
+def test_node_that_saves_while_somebody_looks_is_no_older_copy(node, monkeypatch):
+    elect(node)
+    terms = iter(range(5, 9))
+    look = node.storage._row.look
+
+    def look_and_save(*columns):
+        """The row as it was before a save that comes in between."""
+        with monkeypatch.context() as patch:
+            patch.setattr(node.storage._row, "look", look)
+            row = look(*columns)
+            node.receive(from_peer(node, append(next(terms))))
+        return row
+
+    monkeypatch.setattr(node.storage._row, "look", look_and_save)
+    assert node.storage.rolled_back() is None
+    assert node.storage.halted_by() == ""
+
+
 def test_another_life_of_the_database_counts_anew(node):
     elect(node)
     NodeRow.objects.all().delete()
