@@ -116,6 +116,7 @@ def submit(command: Command | CancelSchedule, timeout_seconds: float | None = No
 
 
 def _submit(node: Node, command: Command | CancelSchedule, timeout_seconds: float | None) -> Answer:
+    node.storage.load()  # a database that fails here already has stored nothing of the change
     try:
         answer = _applied(node, command, timeout_seconds or node.config.write_timeout_seconds)
     except DatabaseFailure as error:

@@ -5,6 +5,7 @@ import time
 import pytest
 from celery import Celery, current_app
 from celery.contrib.testing.worker import start_worker
+from celery.signals import setup_logging
 
 from raft_config.operations.driver import Driver, check_driver, look_at_driver
 
@@ -106,9 +107,16 @@ def app(tmp_path):
         "control_folder": folders["control_folder"],
         "polling_interval": 0.02,
     }
+    # A worker that starts takes the root logger over for good, unless somebody else does.
+    setup_logging.connect(leave_logging_alone)
     yield app
+    setup_logging.disconnect(leave_logging_alone)
     app.close()
     before.set_current()
+
+
+def leave_logging_alone(**_):
+    """What other tests of this process look for in the log is still to be found."""
 
 
 def test_worker_that_consumes_the_queue_is_found_and_another_is_not(leader, app):
