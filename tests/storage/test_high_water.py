@@ -3,9 +3,11 @@
 import multiprocessing
 
 import pytest
+from django.db import connection
 from django.test import Client, override_settings
 
 from raft_config import health
+from raft_config.conf import get_config
 from raft_config.core import messages
 from raft_config.exceptions import RolledBackError
 from raft_config.models import AnsweredRequest, Change, LogEntry, StoredValue
@@ -196,3 +198,9 @@ def test_database_in_memory_has_no_file(node, monkeypatch):
     if connection.vendor == "sqlite":
         monkeypatch.setitem(connection.settings_dict, "NAME", "file:x?mode=memory&cache=shared")
         assert high_water_of(node.config)._path == ""
+
+
+def test_word_of_another_database_stands_beside_the_version_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    high_water_of(get_config()).rise("life", 3)
+    assert HighWater(str(tmp_path / "v.saves")).of("life") == 3
