@@ -37,7 +37,7 @@ def test_nodes_of_two_releases_agree_and_are_upgraded_without_a_failed_write() -
             nodes.upgrade("b")
             wait_for(lambda: is_known(nodes, [1, 2, 2]))
             older.goes_on()
-            assert "runs release" in nodes.do("a", "raft_doctor")
+            assert "runs release" in nodes.manage("a", "raft_doctor").stdout
             with Writer(nodes, "b") as newer:
                 older.ends()
                 nodes.upgrade("a")
