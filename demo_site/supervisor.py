@@ -10,10 +10,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
-import requests
+import urllib3
 
 from . import processes
 from .cluster import DEFAULT_DATA_DIR, Cluster, DemoError, Node
@@ -38,8 +39,7 @@ class Supervisor:
         self.stopping = False
         self._read_up_to = {node.node_id: _size(node) for node in cluster.nodes}
         self._shown: dict[str, str] = {}
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._http = urllib3.PoolManager(timeout=2, retries=False)
 
     def run(self) -> None:
         """Until a signal asks for the end. Raises DemoError when no leader comes up."""
@@ -147,10 +147,9 @@ class Supervisor:
 
     def _status(self, node: Node) -> Mapping[str, Any]:
         try:
-            answer = self._session.get(f"{node.site_url}node.json", timeout=2)
-            answer.raise_for_status()
-            return dict(answer.json())
-        except (requests.RequestException, ValueError):
+            answer = self._http.request("GET", f"{node.site_url}node.json")
+            return dict(answer.json()) if answer.status == HTTPStatus.OK else {}
+        except (urllib3.exceptions.HTTPError, ValueError):
             return {}
 
     def _log_tails(self) -> str:

@@ -1,12 +1,22 @@
-"""What a process of the site loads that only reads settings: nothing that speaks to peers."""
+"""What modules load and name: a process that only reads settings loads nothing of the peers."""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+OPTIONAL = {"health_check", "opentelemetry", "prometheus_client", "pytest"}
+"""Used where they are installed; each module says what happens where they are not."""
 
 READER = """
 import sys
@@ -44,3 +54,28 @@ def loaded(tmp_path_factory):
 def test_reading_a_setting_loads_nothing_that_speaks_to_peers(loaded, module):
     assert "raft_config.reader" in loaded
     assert module not in loaded
+
+
+def imported(folder: str) -> Iterator[str]:
+    """The packages of others that the modules there name, wherever in a module they do."""
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                yield str(node.module).partition(".")[0]
+            elif isinstance(node, ast.Import):
+                yield from (each.name.partition(".")[0] for each in node.names)
+
+
+@pytest.mark.parametrize("folder", ["demo_site", "raft_config"])
+def test_what_is_imported_is_pinned_for_those_who_install_no_tools(folder):
+    """`make demo` on a fresh machine has requirements.txt and nothing else."""
+    pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    others = {*imported(folder)} - sys.stdlib_module_names - OPTIONAL - {"raft_config", "demo_site"}
+    names = packages_distributions()
+    missing = {
+        each
+        for each in others
+        if pinned.isdisjoint(name.lower().replace("_", "-") for name in names.get(each, ()))
+    }
+    assert "django" in others
+    assert missing == set()
