@@ -31,3 +31,25 @@ def node(transactional_db):
     found = get_node()
     found.tick()
     return found
+
+
+@pytest.fixture
+def raft_settings(tmp_path):
+    """Those of the node a of three."""
+    from django.test import override_settings  # noqa: PLC0415 - before Django is set up it cannot be
+
+    from .peers import SECRETS, URLS  # noqa: PLC0415 - likewise
+
+    config = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "v"}
+    with override_settings(RAFT_CONFIG=config):
+        yield config
+
+
+@pytest.fixture
+def one_of_three(raft_settings, transactional_db):
+    """That node, as the one of this process, among peers that answer as a test says."""
+    from .peers import Peers, adopt, make_node  # noqa: PLC0415 - likewise
+
+    made = adopt(make_node(Peers()))
+    yield made
+    made.close()

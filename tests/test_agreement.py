@@ -3,7 +3,6 @@
 import logging
 
 import pytest
-from django.test import override_settings
 
 from raft_config import agreement, status
 from raft_config.agreement import Comparison, conclude
@@ -12,25 +11,16 @@ from raft_config.state_machine import Value
 from raft_config.storage.machine import HASHES, hash_of
 from raft_config.storage.transaction import CHECKED_ENTRIES
 
-from .peers import SECRETS, URLS, Peers, adopt, elect, eventually, make_node, put
+from .peers import Peers, adopt, elect, eventually, make_node, put
 from .test_picture import said
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def raft_settings(tmp_path):
-    config = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "v"}
-    with override_settings(RAFT_CONFIG=config):
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raft_settings")]
 
 
 @pytest.fixture
-def node():
-    made = adopt(make_node(Peers()))
-    elect(made)
-    yield made
-    made.close()
+def node(one_of_three):
+    elect(one_of_three)
+    return one_of_three
 
 
 def told():

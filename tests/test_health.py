@@ -9,10 +9,10 @@ from health_check.views import HealthCheckView
 from raft_config import health
 from raft_config.health_check import RaftConfigReady
 
-from .peers import SECRETS, URLS, Peers, adopt, append, elect, from_peer, make_node
+from .peers import append, elect, from_peer
 from .storage.helpers import statements
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raft_settings")]
 
 CHECKS = ["health_check.checks.Database", "raft_config.health_check.RaftConfigReady"]
 urlpatterns = [path("health/", HealthCheckView.as_view(checks=CHECKS))]
@@ -20,18 +20,9 @@ urlpatterns = [path("health/", HealthCheckView.as_view(checks=CHECKS))]
 LIVE, READY = "/raft/health/live", "/raft/health/ready"
 
 
-@pytest.fixture(autouse=True)
-def raft_settings(tmp_path):
-    config = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "v"}
-    with override_settings(RAFT_CONFIG=config):
-        yield
-
-
 @pytest.fixture
-def node():
-    made = adopt(make_node(Peers()))
-    yield made
-    made.close()
+def node(one_of_three):
+    return one_of_three
 
 
 def ready():

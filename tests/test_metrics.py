@@ -8,32 +8,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from raft_config import measures, metrics
 from raft_config.exceptions import PeerUnavailableError
 
-from .peers import SECRETS, URLS, Peers, adopt, append, elect, eventually, from_peer, make_node, put
+from .peers import append, elect, eventually, from_peer, put
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raft_settings")]
 
 ROOT = Path(__file__).resolve().parent.parent
 DASHBOARD = ROOT / "docs" / "grafana.json"
 
 
-@pytest.fixture(autouse=True)
-def raft_settings(tmp_path):
-    config = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "v"}
-    with override_settings(RAFT_CONFIG=config):
-        yield
-
-
 @pytest.fixture
-def node():
-    made = adopt(make_node(Peers()))
-    yield made
-    made.close()
+def node(one_of_three):
+    return one_of_three
 
 
 def scraped():

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from django.test import override_settings
 
 from raft_config import picture, status
 from raft_config.admin import drawing
@@ -17,23 +16,14 @@ from raft_config.operations import Facts
 from raft_config.picture import Answer, compose, disagreeing
 from raft_config.status import Health, MemberStatus
 
-from .peers import SECRETS, URLS, Peers, adopt, elect, facts, make_node
+from .peers import elect, facts
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def raft_settings(tmp_path):
-    config = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "v"}
-    with override_settings(RAFT_CONFIG=config):
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raft_settings")]
 
 
 @pytest.fixture
-def node():
-    made = adopt(make_node(Peers()))
-    yield made
-    made.close()
+def node(one_of_three):
+    return one_of_three
 
 
 def said(node_id, **more):

@@ -17,26 +17,17 @@ from raft_config.storage.high_water import HighWater, high_water_of
 from raft_config.transport.auth import Signer
 from raft_config.transport.wire import encode_envelope
 
-from ..peers import SECRETS, URLS, Peers, adopt, append, elect, from_peer, make_node, put
+from ..peers import SECRETS, Peers, adopt, append, elect, from_peer, make_node, put
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("raft_settings")]
 
 
 TABLES = (AnsweredRequest, Change, LogEntry, StoredValue)
 
 
-@pytest.fixture(autouse=True)
-def raft_settings(tmp_path):
-    config = {"NODE_ID": "a", "PEERS": URLS, "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "v"}
-    with override_settings(RAFT_CONFIG=config):
-        yield
-
-
 @pytest.fixture
-def node():
-    made = adopt(make_node(Peers()))
-    yield made
-    made.close()
+def node(one_of_three):
+    return one_of_three
 
 
 def copied():
