@@ -69,29 +69,48 @@ class Watcher:
         else:
             self.listen()
 
-    def _catch_up(self) -> None:
+    def _catch_up(self) -> bool:
+        """Whether all is told; what cannot be told now, is told the next time.
+
+        The change stands, whoever made it: no failure here is the writer's.
+        """
+        try:
+            return self._tell_all()
+        except Exception:
+            logger.exception("Changes of settings could not be told of; this is tried again")
+            return False
+
+    def _tell_all(self) -> bool:
         with self._telling:  # in the order of the log
             loaded = latest()
-            before, self._told = self._told, _version(loaded)
-            if before is None or self._told is None or self._told <= before:
-                return
-            for news in _news(before, loaded):
-                _tell(news)
+            before, now = self._told, _version(loaded)
+            if now is None:
+                return False
+            is_news = before is not None and now > before
+            news = list(_news(before or 0, loaded)) if is_news else []
+            self._told = now
+            for each in news:
+                _tell(each)
+            return True
 
     def _watch(self) -> None:
         alias = get_config().database
         seen = version_file_of(get_config()).token()
-        while self._thread is threading.current_thread():
-            time.sleep(WATCH_SECONDS)
-            try:
-                token = version_file_of(get_config()).token()
-                if token != seen:
-                    self._catch_up()
-                seen = token
-            except Exception:
-                logger.exception("Changes of settings could not be told of; this is tried again")
-            finally:
-                connections[alias].close()
+        while not self._is_over_after(WATCH_SECONDS):
+            seen = self._look(seen)
+            connections[alias].close()
+
+    def _is_over_after(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        return self._thread is not threading.current_thread()
+
+    def _look(self, seen: int) -> int:
+        """The token through which all is told."""
+        try:
+            token = version_file_of(get_config()).token()
+        except ConfigurationError:  # the checks tell it
+            return seen
+        return token if token == seen or self._catch_up() else seen
 
 
 def _anybody_listens() -> bool:

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
-from raft_config import config
+from raft_config import config, reader
 from raft_config.schema import Setting
 from raft_config.signals import config_changed
 from raft_config.watcher import Watcher, watcher
@@ -108,6 +109,30 @@ def test_receiver_may_write_in_turn(signals):
         config_changed.disconnect(follow)
     assert sorted(each["name"] for each in signals) == ["LIMIT", "QUIET"]
     assert config.QUIET == 20
+
+
+def test_change_that_could_not_be_loaded_is_told_with_the_next_one(signals, monkeypatch):
+    watcher.listen()
+    with monkeypatch.context() as patch:
+        broken = replace(reader.latest(), is_complete=False)
+        patch.setattr("raft_config.watcher.latest", lambda: broken)
+        config.set("LIMIT", 20)
+    assert signals == []
+    config.set("QUIET", 3)
+    assert sorted(each["name"] for each in signals) == ["LIMIT", "QUIET"]
+
+
+def test_change_whose_history_could_not_be_read_is_told_with_the_next_one(signals, monkeypatch):
+    def broken(*_):
+        raise DatabaseError("the disk is full")
+
+    watcher.listen()
+    with monkeypatch.context() as patch:
+        patch.setattr("raft_config.watcher.query_apart", broken)
+        index = config.set("LIMIT", 20)  # which stands
+    assert (index > 0, signals) == (True, [])
+    config.set("QUIET", 3)
+    assert sorted(each["name"] for each in signals) == ["LIMIT", "QUIET"]
 
 
 def test_history_before_the_process_began_is_no_news(signals):
