@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 
 from raft_config import conf
-from raft_config.conf import RaftConfig, get_config, problems
+from raft_config.conf import RaftConfig, get_config, problems, values
 from raft_config.core.settings import RaftSettings
 from raft_config.exceptions import ConfigurationError
 from raft_config.transport import auth
@@ -145,7 +145,7 @@ def test_secrets_are_not_shown():
 
 
 def test_ids_are_those_that_signatures_carry():
-    assert conf._ID.pattern == auth.ID_PATTERN.pattern
+    assert values.ID.pattern == auth.ID_PATTERN.pattern
 
 
 # -- the version file

@@ -95,9 +95,9 @@ def _reasons() -> Iterator[tuple[str, str]]:
 # -- the pages
 
 TABLES: dict[str, Callable[[], str]] = {
-    "RaftConfig": lambda: keys(PACKAGE / "conf.py", "RaftConfig"),
+    "RaftConfig": lambda: keys(PACKAGE / "conf" / "options.py", "RaftConfig"),
     "RaftSettings": lambda: keys(PACKAGE / "core" / "settings.py", "RaftSettings"),
-    "EtcdOptions": lambda: keys(PACKAGE / "conf.py", "EtcdOptions"),
+    "EtcdOptions": lambda: keys(PACKAGE / "conf" / "options.py", "EtcdOptions"),
     "checks": checks,
 }
 PAGES = ("reference.md", "checks.md")

@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def engine(tmp_path_factory, monkeypatch):
-    from raft_config import conf  # noqa: PLC0415 - before Django is set up it cannot be
+    from raft_config.conf import reading  # noqa: PLC0415 - before Django is set up it cannot be
 
     from .server import the_etcd  # noqa: PLC0415 - likewise
 
@@ -35,14 +35,15 @@ def engine(tmp_path_factory, monkeypatch):
         "ENDPOINTS": [the_etcd(tmp_path_factory).url],
         "PREFIX": f"/raft_config/lone{next(_prefixes)}",
     }
-    take_in = conf._Values.__init__
+    written = reading._raw
 
-    def with_etcd(values, given):
+    def with_etcd():
+        given = written()
         if isinstance(given, Mapping) and not {"PEERS", "JOIN", "ENGINE"} & given.keys():
-            given = {**given, "ENGINE": "etcd", "ETCD": options}
-        take_in(values, given)
+            return {**given, "ENGINE": "etcd", "ETCD": options}
+        return given
 
-    monkeypatch.setattr(conf._Values, "__init__", with_etcd)
-    conf.get_config.cache_clear()
+    monkeypatch.setattr(reading, "_raw", with_etcd)
+    reading.get_config.cache_clear()
     yield
-    conf.get_config.cache_clear()
+    reading.get_config.cache_clear()
