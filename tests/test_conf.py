@@ -92,7 +92,7 @@ def test_an_rpc_waits_as_long_as_the_election_timeout_unless_told_otherwise():
 
 
 def test_every_field_has_a_key_and_every_key_is_known():
-    assert set(conf.KEYS) >= {"NODE_ID", "PEERS", "SECRETS", "VERSION_FILE", "STATE_MACHINES"}
+    assert set(conf.KEYS) >= {"NODE_ID", "PEERS", "SECRETS", "VERSION_FILE"}
     assert "TIMING" not in conf.KEYS
     assert {"ELECTION_TIMEOUT_SECONDS", "MAX_BATCH_BYTES"} <= set(conf.KEYS)
 
@@ -119,7 +119,7 @@ def test_the_configuration_cannot_be_changed():
     config = config_of(**CLUSTER, SETTINGS={"A": (1, "")})
     with pytest.raises(AttributeError):
         config.node_id = "b"
-    for mapping in (config.peers, config.settings, config.state_machines):
+    for mapping in (config.peers, config.settings):
         assert isinstance(mapping, MappingProxyType)
 
 
@@ -347,13 +347,6 @@ def test_the_database_must_be_an_alias():
 @pytest.mark.parametrize("value", [None, ["A"], {3: 4}])
 def test_settings_must_be_a_dict_by_name(value):
     assert refusal(SETTINGS=value).startswith('RAFT_CONFIG["SETTINGS"] must be a dict')
-
-
-def test_state_machines_are_dotted_paths_by_prefix():
-    given = {"orders": "shop.raft.Orders"}
-    assert config_of(STATE_MACHINES=given).state_machines == given
-    for wrong in (["shop"], {"orders": "shop"}, {"orders": None}, {"or ders": "shop.raft.Orders"}):
-        assert refusal(STATE_MACHINES=wrong).startswith('RAFT_CONFIG["STATE_MACHINES"] must be ')
 
 
 def test_a_long_value_is_cut_in_the_message():

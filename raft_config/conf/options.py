@@ -103,8 +103,6 @@ class RaftConfig:
     directory, named after the node and its database."""
     watch_max_waiters: int = 32
     """How many clients may wait for changes in one process; more are told to come back."""
-    state_machines: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    """Command prefix -> dotted path. Only read so far."""
     engine: str = "raft"
     """A key of `ENGINES`: who keeps the log that the nodes apply."""
     etcd: EtcdOptions = field(default_factory=EtcdOptions)

@@ -103,7 +103,6 @@ def _build(given: _Given) -> tuple[RaftConfig, list[ConfigurationError]]:
         watch_max_waiters=given.take(
             "WATCH_MAX_WAITERS", values.count, RaftConfig.watch_max_waiters
         ),
-        state_machines=given.take("STATE_MACHINES", values.state_machines, NOTHING),
         engine=given.take("ENGINE", values.engine, "raft"),
         etcd=_take_etcd(given, cluster_id),
         **_take_seconds(given, timing),

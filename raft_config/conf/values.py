@@ -229,17 +229,6 @@ def absolute_path(value: object) -> str:
     raise WrongValueError(f"must be an absolute path, the same in every process, not {cut(value)}.")
 
 
-def state_machines(value: object) -> Mapping[str, str]:
-    if isinstance(value, Mapping) and all(
-        isinstance(path, str) and _DOTTED_PATH.fullmatch(path) and identifier(prefix)
-        for prefix, path in value.items()
-    ):
-        return MappingProxyType(dict(value))
-    raise WrongValueError(
-        f"must be a dict of prefix -> dotted path ('shop.raft.Orders'), not {cut(value)}."
-    )
-
-
 def engine(value: object) -> str:
     if isinstance(value, str) and value in ENGINES:
         return value
