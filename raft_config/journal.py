@@ -144,6 +144,8 @@ class Journal:
 
     def sample(self, load: Callable[[], NodeState | None]) -> None:
         """As driver: store a sample if it is time to; only then is the state loaded."""
+        with self._lock:
+            self._measured.ticks += 1
         if self._is_early():
             return
         state = load()

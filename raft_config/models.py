@@ -288,7 +288,10 @@ class Sample(models.Model):
     """How far a leader's slowest member, or this follower, was behind at the most."""
     lateness_seconds = models.FloatField(default=0.0)
     """How late the driver was at the most."""
+    ticks = models.PositiveIntegerField(default=0)
+    """How often the driver looked; 0: nobody drove this node ..."""
     late_ticks = models.PositiveIntegerField(default=0)
+    """... and how often later than planned."""
     writes = models.PositiveIntegerField(default=0)
     """Made through this node ..."""
     failed_writes = models.PositiveIntegerField(default=0)

@@ -14,7 +14,8 @@ from .core.state import Follower, Leader, NodeState
 from .node import Node, get_node
 from .storage.rings import SAMPLE_SECONDS
 
-DRIVER_SECONDS = 3 * SAMPLE_SECONDS
+LATEST_SAMPLES = 3
+DRIVER_SECONDS = LATEST_SAMPLES * SAMPLE_SECONDS
 """A driver that has left no sample for so long is not at work."""
 
 
@@ -71,7 +72,7 @@ class ClusterStatus:
     log_bytes: int
     snapshot_bytes: int
     driver_age_seconds: float | None
-    """Since the driver left a sample, which it does every ten seconds; None: not for an hour."""
+    """Since the driver left a sample, which it does every ten seconds; None: it never has."""
     lateness_seconds: float
     """How late the driver was at the most, in the last half minute."""
     disagreement: str
@@ -122,15 +123,16 @@ def _stored_facts(node: Node, state: NodeState, now: float) -> dict[str, Any]:
     log_entries, log_bytes = node.storage.log.size()
     snapshot = node.storage.log.snapshot
     rings = node.journal.rings
-    driven = [each for each in rings.samples(now) if each.term]
+    driven_at = rings.last_driven(now)
+    latest = [each for each in rings.samples(now) if each.ticks][-LATEST_SAMPLES:]
     return {
         "leader_since": rings.leader_since(state.current_term) if state.leader_id else None,
         "heard_seconds": max(0.0, now - heard_at) if heard_at and state.leader_id else None,
         "log_entries": log_entries,
         "log_bytes": log_bytes,
         "snapshot_bytes": snapshot.size_bytes if snapshot else 0,
-        "driver_age_seconds": max(0.0, now - driven[-1].at) if driven else None,
-        "lateness_seconds": max((each.lateness_seconds for each in driven[-3:]), default=0.0),
+        "driver_age_seconds": None if driven_at is None else max(0.0, now - driven_at),
+        "lateness_seconds": max((each.lateness_seconds for each in latest), default=0.0),
         "disagreement": rings.disagreement(),
     }
 

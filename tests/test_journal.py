@@ -133,6 +133,15 @@ def test_lateness_of_the_driver_is_what_it_had_planned_against_the_clock(journal
     assert found.late_ticks == 1
 
 
+def test_driver_is_known_before_the_first_term(journal, clock):
+    with journal.timed_write():
+        pass
+    assert journal.rings.last_driven(clock()) is None
+    clock.now += 30
+    journal.sample(state_of)
+    assert journal.rings.last_driven(clock()) == Sample.objects.last().at
+
+
 def test_driver_loads_the_state_once_in_ten_seconds(journal, clock):
     loaded = []
 

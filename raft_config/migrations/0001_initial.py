@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                 ("commit_index", models.PositiveBigIntegerField(default=0)),
                 ("lag_entries", models.PositiveBigIntegerField(default=0)),
                 ("lateness_seconds", models.FloatField(default=0.0)),
+                ("ticks", models.PositiveIntegerField(default=0)),
                 ("late_ticks", models.PositiveIntegerField(default=0)),
                 ("writes", models.PositiveIntegerField(default=0)),
                 ("failed_writes", models.PositiveIntegerField(default=0)),

@@ -27,7 +27,7 @@ class Driver:
 
     node_id: str
     age_seconds: float | None
-    """Since it left a sample, which it does every ten seconds; None: not for an hour."""
+    """Since it left a sample, which it does every ten seconds; None: it never has."""
     late_seconds: float
     is_driven: bool
     has_shared_broker: bool
@@ -102,7 +102,7 @@ def _lateness(found: Driver, election_timeout_seconds: float) -> Finding:
 
 
 def _silence(found: Driver) -> Finding:
-    text = _("nothing has ticked for an hour")
+    text = _("nothing has ticked yet")
     if found.age_seconds is not None:
         text = _("nothing has ticked for %(age).0f s") % {"age": found.age_seconds}
     if not found.has_shared_broker:

@@ -31,6 +31,7 @@ class Measured:
     commit_index: int = 0
     lag_entries: int = 0
     lateness_seconds: float = 0.0
+    ticks: int = 0
     late_ticks: int = 0
     writes: int = 0
     failed_writes: int = 0
@@ -38,7 +39,7 @@ class Measured:
     slowest_seconds: float = 0.0
 
 
-SUMS = ("late_ticks", "writes", "failed_writes", "write_seconds")
+SUMS = ("ticks", "late_ticks", "writes", "failed_writes", "write_seconds")
 """What is added up; of all else the highest counts."""
 
 
@@ -109,6 +110,11 @@ class Rings:
         """Those of the last hour, the oldest first."""
         since = now - SAMPLES * SAMPLE_SECONDS
         return list(Sample.objects.using(self.alias).filter(at__gt=since, at__lte=now))
+
+    def last_driven(self, now: float) -> float | None:
+        """When the last sample began in which a driver looked; None if none ever did."""
+        driven = Sample.objects.using(self.alias).filter(ticks__gt=0, at__lte=now)
+        return driven.values_list("at", flat=True).last()
 
     @contextmanager
     def _relaxed(self) -> Iterator[None]:

@@ -16,6 +16,8 @@ from .conftest import Person
 
 CLUSTER = "raft_config/node/"
 NOBODY = "http://127.0.0.1:9/raft"
+CLIPPED = """Array.from(document.querySelectorAll(".raft-scroll"))
+    .filter(each => each.scrollWidth > each.clientWidth).map(each => each.id)"""
 WITHOUT_JAVASCRIPT = pytest.mark.parametrize("javascript", [True, False], ids=["js", "no-js"])
 
 
@@ -126,7 +128,8 @@ def test_page_without_javascript_is_as_complete(whole, operator):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 400), ("dark", 400)]
+    ("scheme", "width"),
+    [("light", 1200), ("dark", 1200), ("light", 800), ("light", 400), ("dark", 400)],
 )
 def test_axe_finds_nothing_serious_and_nothing_is_wider(whole, operator, axe, scheme, width):
     ada = operator(color_scheme=scheme, viewport={"width": width, "height": 800})
@@ -136,6 +139,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider(whole, operator, axe, sc
         found[path] = axe(ada)
         if ada.page.evaluate("document.documentElement.scrollWidth") > width:
             found[path].append("wider than the window")
+        found[path] += [f"clipped: {each}" for each in ada.page.evaluate(CLIPPED)]
     assert {path: each for path, each in found.items() if each} == {}
 
 

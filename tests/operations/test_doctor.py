@@ -137,6 +137,15 @@ def test_node_that_nobody_drives_is_told(well):
     assert found["remedy"] == "Start raft_node or raft_tick."
 
 
+def test_node_that_nothing_has_ticked_for_yet_is_told_so_until_the_first_tick(node, peers):
+    peers.down = {"b", "c"}
+    node.rest = lambda _seconds: None
+    assert of("driver")[0]["text"] == "nothing has ticked yet"
+    node.run_for(0.01)
+    (found,) = of("driver")
+    assert (found["level"], "last sample is" in found["text"]) == ("ok", True)
+
+
 def test_missing_leader_is_told(node, peers):
     peers.down = {"b", "c"}
     (found,) = of("leader")

@@ -72,7 +72,7 @@ def test_beat_without_a_worker_fills_the_queue():
 
 def test_neither_beat_nor_worker():
     driver, queue = found(is_driven=False, age_seconds=None, consumers=())
-    assert driver.text == "nothing has ticked for an hour"
+    assert driver.text == "nothing has ticked yet"
     assert "Start celery beat as well: it has sent nothing." in queue.remedy
 
 

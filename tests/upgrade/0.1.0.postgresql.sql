@@ -394,6 +394,7 @@ CREATE TABLE public.raft_config_sample (
     commit_index bigint NOT NULL,
     lag_entries bigint NOT NULL,
     lateness_seconds double precision NOT NULL,
+    ticks integer NOT NULL,
     late_ticks integer NOT NULL,
     writes integer NOT NULL,
     failed_writes integer NOT NULL,
@@ -405,6 +406,7 @@ CREATE TABLE public.raft_config_sample (
     CONSTRAINT raft_config_sample_late_ticks_check CHECK ((late_ticks >= 0)),
     CONSTRAINT raft_config_sample_slot_check CHECK ((slot >= 0)),
     CONSTRAINT raft_config_sample_term_check CHECK ((term >= 0)),
+    CONSTRAINT raft_config_sample_ticks_check CHECK ((ticks >= 0)),
     CONSTRAINT raft_config_sample_writes_check CHECK ((writes >= 0))
 );
 
@@ -609,53 +611,53 @@ INSERT INTO public.django_content_type VALUES (15, 'raft_config', 'snapshotchunk
 -- Data for Name: django_migrations; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.django_migrations VALUES (1, 'contenttypes', '0001_initial', '2026-11-24 21:10:35.584103+00');
-INSERT INTO public.django_migrations VALUES (2, 'contenttypes', '0002_remove_content_type_name', '2026-11-24 21:10:35.742536+00');
-INSERT INTO public.django_migrations VALUES (3, 'auth', '0001_initial', '2026-11-24 21:10:36.526021+00');
-INSERT INTO public.django_migrations VALUES (4, 'auth', '0002_alter_permission_name_max_length', '2026-11-24 21:10:36.638312+00');
-INSERT INTO public.django_migrations VALUES (5, 'auth', '0003_alter_user_email_max_length', '2026-11-24 21:10:36.753716+00');
-INSERT INTO public.django_migrations VALUES (6, 'auth', '0004_alter_user_username_opts', '2026-11-24 21:10:36.874972+00');
-INSERT INTO public.django_migrations VALUES (7, 'auth', '0005_alter_user_last_login_null', '2026-11-24 21:10:37.012275+00');
-INSERT INTO public.django_migrations VALUES (8, 'auth', '0006_require_contenttypes_0002', '2026-11-24 21:10:37.045269+00');
-INSERT INTO public.django_migrations VALUES (9, 'auth', '0007_alter_validators_add_error_messages', '2026-11-24 21:10:37.092958+00');
-INSERT INTO public.django_migrations VALUES (10, 'auth', '0008_alter_user_username_max_length', '2026-11-24 21:10:37.249641+00');
-INSERT INTO public.django_migrations VALUES (11, 'auth', '0009_alter_user_last_name_max_length', '2026-11-24 21:10:37.307543+00');
-INSERT INTO public.django_migrations VALUES (12, 'auth', '0010_alter_group_name_max_length', '2026-11-24 21:10:37.358499+00');
-INSERT INTO public.django_migrations VALUES (13, 'auth', '0011_update_proxy_permissions', '2026-11-24 21:10:37.390815+00');
-INSERT INTO public.django_migrations VALUES (14, 'auth', '0012_alter_user_first_name_max_length', '2026-11-24 21:10:37.462118+00');
-INSERT INTO public.django_migrations VALUES (15, 'raft_config', '0001_initial', '2026-11-24 21:10:37.864307+00');
+INSERT INTO public.django_migrations VALUES (1, 'contenttypes', '0001_initial', '2026-11-24 23:07:38.316141+00');
+INSERT INTO public.django_migrations VALUES (2, 'contenttypes', '0002_remove_content_type_name', '2026-11-24 23:07:38.329387+00');
+INSERT INTO public.django_migrations VALUES (3, 'auth', '0001_initial', '2026-11-24 23:07:38.414068+00');
+INSERT INTO public.django_migrations VALUES (4, 'auth', '0002_alter_permission_name_max_length', '2026-11-24 23:07:38.421029+00');
+INSERT INTO public.django_migrations VALUES (5, 'auth', '0003_alter_user_email_max_length', '2026-11-24 23:07:38.426048+00');
+INSERT INTO public.django_migrations VALUES (6, 'auth', '0004_alter_user_username_opts', '2026-11-24 23:07:38.439591+00');
+INSERT INTO public.django_migrations VALUES (7, 'auth', '0005_alter_user_last_login_null', '2026-11-24 23:07:38.467186+00');
+INSERT INTO public.django_migrations VALUES (8, 'auth', '0006_require_contenttypes_0002', '2026-11-24 23:07:38.468932+00');
+INSERT INTO public.django_migrations VALUES (9, 'auth', '0007_alter_validators_add_error_messages', '2026-11-24 23:07:38.477016+00');
+INSERT INTO public.django_migrations VALUES (10, 'auth', '0008_alter_user_username_max_length', '2026-11-24 23:07:38.489612+00');
+INSERT INTO public.django_migrations VALUES (11, 'auth', '0009_alter_user_last_name_max_length', '2026-11-24 23:07:38.503456+00');
+INSERT INTO public.django_migrations VALUES (12, 'auth', '0010_alter_group_name_max_length', '2026-11-24 23:07:38.518731+00');
+INSERT INTO public.django_migrations VALUES (13, 'auth', '0011_update_proxy_permissions', '2026-11-24 23:07:38.524458+00');
+INSERT INTO public.django_migrations VALUES (14, 'auth', '0012_alter_user_first_name_max_length', '2026-11-24 23:07:38.531973+00');
+INSERT INTO public.django_migrations VALUES (15, 'raft_config', '0001_initial', '2026-11-24 23:07:38.586007+00');
 
 
 --
 -- Data for Name: raft_config_answeredrequest; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_answeredrequest VALUES ('cb22a02b705d44579e8fbb5db48c527d', 3, '[]');
-INSERT INTO public.raft_config_answeredrequest VALUES ('339d8b832d414672aaef934a7151f3d2', 4, '[]');
-INSERT INTO public.raft_config_answeredrequest VALUES ('684fa22fd91a4f3dbbf98c3ca1b58cda', 5, '[]');
-INSERT INTO public.raft_config_answeredrequest VALUES ('bff73b70eb3a4984badb49d55ae438ca', 6, '[]');
-INSERT INTO public.raft_config_answeredrequest VALUES ('2a4b53eac26f4284a4507410a1288c8a', 7, '[]');
+INSERT INTO public.raft_config_answeredrequest VALUES ('3f234da0e97745b09fcc71b7b4a694f2', 3, '[]');
+INSERT INTO public.raft_config_answeredrequest VALUES ('b71783729e7e41089173c2d24a4f7706', 4, '[]');
+INSERT INTO public.raft_config_answeredrequest VALUES ('fed76490b84e42aba3554aaa1f4a9ca3', 5, '[]');
+INSERT INTO public.raft_config_answeredrequest VALUES ('15fce0d3b1d94cdfa91588e84f092bfc', 6, '[]');
+INSERT INTO public.raft_config_answeredrequest VALUES ('79315e98a52243e5b7dbc1b8b5f47aff', 7, '[]');
 
 
 --
 -- Data for Name: raft_config_change; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_change VALUES (1795554644.1279624, 'eve', 'cli', 'node', '', 1, 3, 'MAX_ITEMS', NULL, '{"type":"int","value":30}');
-INSERT INTO public.raft_config_change VALUES (1795554644.1279624, 'eve', 'cli', 'node', '', 2, 3, 'SITE_NAME', NULL, '{"type":"text","value":"Corner shop"}');
-INSERT INTO public.raft_config_change VALUES (1795554649.8818743, 'root', 'cli', 'node', 'A busy week', 3, 4, 'MAX_ITEMS', '{"type":"int","value":30}', '{"type":"int","value":40}');
-INSERT INTO public.raft_config_change VALUES (1795554654.6479895, 'root', 'cli', 'node', '', 4, 5, 'SITE_NAME', '{"type":"text","value":"Corner shop"}', NULL);
-INSERT INTO public.raft_config_change VALUES (1795554663.1378517, 'root', 'cli', 'node', '', 5, 6, 'MAX_ITEMS', '{"type":"int","value":40}', '{"type":"int","value":50}');
+INSERT INTO public.raft_config_change VALUES (1795561659.967341, 'eve', 'cli', 'node', '', 1, 3, 'MAX_ITEMS', NULL, '{"type":"int","value":30}');
+INSERT INTO public.raft_config_change VALUES (1795561659.967341, 'eve', 'cli', 'node', '', 2, 3, 'SITE_NAME', NULL, '{"type":"text","value":"Corner shop"}');
+INSERT INTO public.raft_config_change VALUES (1795561661.2407627, 'root', 'cli', 'node', 'A busy week', 3, 4, 'MAX_ITEMS', '{"type":"int","value":30}', '{"type":"int","value":40}');
+INSERT INTO public.raft_config_change VALUES (1795561662.5002172, 'root', 'cli', 'node', '', 4, 5, 'SITE_NAME', '{"type":"text","value":"Corner shop"}', NULL);
+INSERT INTO public.raft_config_change VALUES (1795561665.8151982, 'root', 'cli', 'node', '', 5, 6, 'MAX_ITEMS', '{"type":"int","value":40}', '{"type":"int","value":50}');
 
 
 --
 -- Data for Name: raft_config_event; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_event VALUES (1, 1795554644.2015948, 'leader', 1, 'node', '', '');
-INSERT INTO public.raft_config_event VALUES (2, 1795554644.2045841, 'members', 1, '', 'node', '');
-INSERT INTO public.raft_config_event VALUES (3, 1795554659.0016613, 'snapshot', 1, '', '5', '');
-INSERT INTO public.raft_config_event VALUES (4, 1795554659.0323532, 'snapshot', 1, 'node', '', 'root');
+INSERT INTO public.raft_config_event VALUES (1, 1795561659.980638, 'leader', 1, 'node', '', '');
+INSERT INTO public.raft_config_event VALUES (2, 1795561659.9820204, 'members', 1, '', 'node', '');
+INSERT INTO public.raft_config_event VALUES (3, 1795561663.995904, 'snapshot', 1, '', '5', '');
+INSERT INTO public.raft_config_event VALUES (4, 1795561664.0009081, 'snapshot', 1, 'node', '', 'root');
 
 
 --
@@ -663,57 +665,56 @@ INSERT INTO public.raft_config_event VALUES (4, 1795554659.0323532, 'snapshot', 
 --
 
 INSERT INTO public.raft_config_logentry VALUES (1, 1, '\x', '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"","version":1}],"index":1,"removed":[],"generation":""}');
-INSERT INTO public.raft_config_logentry VALUES (2, 1, '\x', '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"edc41466adf0481bb0800d27e10706c6","version":1}],"index":2,"removed":[],"generation":""}');
-INSERT INTO public.raft_config_logentry VALUES (3, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353535343634342e313237393632342c22657665222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a226362323261303262373035643434353739653866626235646234386335323764222c227265736574223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a33307d222c22534954455f4e414d45223a227b5c22747970655c223a5c22746578745c222c5c2276616c75655c223a5c22436f726e65722073686f705c227d227d7d', '');
-INSERT INTO public.raft_config_logentry VALUES (4, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353535343634392e383831383734332c22726f6f74222c22636c69222c226e6f6465222c22412062757379207765656b225d2c22726571756573745f6964223a223333396438623833326434313436373261616566393334613731353166336432222c227265736574223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a34307d227d7d', '');
-INSERT INTO public.raft_config_logentry VALUES (5, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353535343635342e363437393839352c22726f6f74222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a223638346661323266643931613466336462626639386333636131623538636461222c227265736574223a5b22534954455f4e414d45225d2c2276616c756573223a7b7d7d', '');
-INSERT INTO public.raft_config_logentry VALUES (6, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a33323530333539333630302e302c226b696e64223a22757064617465222c226e6f7465223a5b313739353535343636332e313337383531372c22726f6f74222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a226266663733623730656233613439383462616462343964353561653433386361222c227265736574223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a35307d227d7d', '');
-INSERT INTO public.raft_config_logentry VALUES (7, 1, '\x7b226170706c795f6174223a33323530333035333630302e302c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353535343636362e303333393236352c22726f6f74222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a223261346235336561633236663432383461343530373431306131323838633861222c227265736574223a5b5d2c2276616c756573223a7b22434c4f534544223a227b5c22747970655c223a5c22626f6f6c5c222c5c2276616c75655c223a747275657d227d7d', '');
+INSERT INTO public.raft_config_logentry VALUES (2, 1, '\x', '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"9e82ddb97d284c6691e1de20e0369ef0","version":1}],"index":2,"removed":[],"generation":""}');
+INSERT INTO public.raft_config_logentry VALUES (3, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353536313635392e3936373334312c22657665222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a223366323334646130653937373435623039666363373162376234613639346632222c227265736574223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a33307d222c22534954455f4e414d45223a227b5c22747970655c223a5c22746578745c222c5c2276616c75655c223a5c22436f726e65722073686f705c227d227d7d', '');
+INSERT INTO public.raft_config_logentry VALUES (4, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353536313636312e323430373632372c22726f6f74222c22636c69222c226e6f6465222c22412062757379207765656b225d2c22726571756573745f6964223a226237313738333732396537653431303839313733633264323461346637373036222c227265736574223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a34307d227d7d', '');
+INSERT INTO public.raft_config_logentry VALUES (5, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353536313636322e353030323137322c22726f6f74222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a226665643736343930623834653432616261333535346161613166346139636133222c227265736574223a5b22534954455f4e414d45225d2c2276616c756573223a7b7d7d', '');
+INSERT INTO public.raft_config_logentry VALUES (6, 1, '\x7b226170706c795f6174223a6e756c6c2c226578706563746564223a7b7d2c22657870697265735f6174223a33323530333539333630302e302c226b696e64223a22757064617465222c226e6f7465223a5b313739353536313636352e383135313938322c22726f6f74222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a223135666365306433623164393463646661393135383865383466303932626663222c227265736574223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a35307d227d7d', '');
+INSERT INTO public.raft_config_logentry VALUES (7, 1, '\x7b226170706c795f6174223a33323530333035333630302e302c226578706563746564223a7b7d2c22657870697265735f6174223a6e756c6c2c226b696e64223a22757064617465222c226e6f7465223a5b313739353536313636392e323535393639382c22726f6f74222c22636c69222c226e6f6465222c22225d2c22726571756573745f6964223a223739333135653938613532323433653562376462633162386235663437616666222c227265736574223a5b5d2c2276616c756573223a7b22434c4f534544223a227b5c22747970655c223a5c22626f6f6c5c222c5c2276616c75655c223a747275657d227d7d', '');
 
 
 --
 -- Data for Name: raft_config_member; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_member VALUES ('node', '', true, true, 'edc41466adf0481bb0800d27e10706c6', 1);
+INSERT INTO public.raft_config_member VALUES ('node', '', true, true, '9e82ddb97d284c6691e1de20e0369ef0', 1);
 
 
 --
 -- Data for Name: raft_config_node; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_node VALUES (1, 'node', 'edc41466adf0481bb0800d27e10706c6', 'leader', '{"first_index":1,"heartbeat_deadline":1795554644.3618834,"progress":{},"reads":[],"transfer":null,"confirmed_reads":0}', 1, 'node', 7, 1, 7, 7, '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"edc41466adf0481bb0800d27e10706c6","version":1}],"index":2,"removed":[],"generation":""}', '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"","version":1}],"index":1,"removed":[],"generation":""}', 5, 482, '', true, false, 0, 0, '', 8, 8968351863648696542, 0, 0);
+INSERT INTO public.raft_config_node VALUES (1, 'node', '9e82ddb97d284c6691e1de20e0369ef0', 'leader', '{"first_index":1,"heartbeat_deadline":1795561660.1775694,"progress":{},"reads":[],"transfer":null,"confirmed_reads":0}', 1, 'node', 7, 1, 7, 7, '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"9e82ddb97d284c6691e1de20e0369ef0","version":1}],"index":2,"removed":[],"generation":""}', '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"","version":1}],"index":1,"removed":[],"generation":""}', 5, 482, '', true, false, 0, 0, '', 8, 8968351863648696542, 0, 0);
 
 
 --
 -- Data for Name: raft_config_sample; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_sample VALUES (64, 1795554640, 0, 0, 0, 0, 0, 1, 0, 0.21382716200241703, 0.21382716200241703);
-INSERT INTO public.raft_config_sample VALUES (65, 1795554650, 0, 0, 0, 0, 0, 2, 0, 0.24926670100103365, 0.1580795970003237);
-INSERT INTO public.raft_config_sample VALUES (66, 1795554660, 0, 0, 0, 0, 0, 2, 0, 0.2066521240012662, 0.153641921999224);
+INSERT INTO public.raft_config_sample VALUES (45, 1795561650, 0, 0, 0, 0, 0, 0, 1, 0, 0.02115531300296425, 0.02115531300296425);
+INSERT INTO public.raft_config_sample VALUES (46, 1795561660, 0, 0, 0, 0, 0, 0, 4, 0, 0.15395348300444311, 0.08621072900132276);
 
 
 --
 -- Data for Name: raft_config_scheduledchange; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_scheduledchange VALUES (1795554663.1378517, 'root', 'cli', 'node', '', 6, 32503593600, '{"MAX_ITEMS":"{\"type\":\"int\",\"value\":40}"}', NULL, 6);
-INSERT INTO public.raft_config_scheduledchange VALUES (1795554666.0339265, 'root', 'cli', 'node', '', 7, 32503053600, '{"CLOSED":"{\"type\":\"bool\",\"value\":true}"}', NULL, 0);
+INSERT INTO public.raft_config_scheduledchange VALUES (1795561665.8151982, 'root', 'cli', 'node', '', 6, 32503593600, '{"MAX_ITEMS":"{\"type\":\"int\",\"value\":40}"}', NULL, 6);
+INSERT INTO public.raft_config_scheduledchange VALUES (1795561669.2559698, 'root', 'cli', 'node', '', 7, 32503053600, '{"CLOSED":"{\"type\":\"bool\",\"value\":true}"}', NULL, 0);
 
 
 --
 -- Data for Name: raft_config_snapshot; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_snapshot VALUES (1, 5, 1, '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"edc41466adf0481bb0800d27e10706c6","version":1}],"index":2,"removed":[],"generation":""}', 668, 'fd589d0c93b5fe1bfcd2a9524cf073e4d8f3e15dd3af79e717c08af104f8747f');
+INSERT INTO public.raft_config_snapshot VALUES (1, 5, 1, '{"members":[{"node_id":"node","address":"","voter":true,"promote":true,"incarnation":"9e82ddb97d284c6691e1de20e0369ef0","version":1}],"index":2,"removed":[],"generation":""}', 667, '3f49a4a0527f73ac4d45beb0d8ddd35a90d6aa0377a79d2c54d7652c110ccce1');
 
 
 --
 -- Data for Name: raft_config_snapshotchunk; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.raft_config_snapshotchunk VALUES (1, false, 0, '\x7b22616e737765726564223a7b223333396438623833326434313436373261616566393334613731353166336432223a5b342c5b5d5d2c223638346661323266643931613466336462626639386333636131623538636461223a5b352c5b5d5d2c226362323261303262373035643434353739653866626235646234386335323764223a5b332c5b5d5d7d2c22666f726d6174223a312c22686973746f7279223a5b5b332c5b313739353535343634342e313237393632342c22657665222c22636c69222c226e6f6465222c22225d2c7b224d41585f4954454d53223a5b6e756c6c2c227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a33307d225d2c22534954455f4e414d45223a5b6e756c6c2c227b5c22747970655c223a5c22746578745c222c5c2276616c75655c223a5c22436f726e65722073686f705c227d225d7d5d2c5b342c5b313739353535343634392e383831383734332c22726f6f74222c22636c69222c226e6f6465222c22412062757379207765656b225d2c7b224d41585f4954454d53223a5b227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a33307d222c227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a34307d225d7d5d2c5b352c5b313739353535343635342e363437393839352c22726f6f74222c22636c69222c226e6f6465222c22225d2c7b22534954455f4e414d45223a5b227b5c22747970655c223a5c22746578745c222c5c2276616c75655c223a5c22436f726e65722073686f705c227d222c6e756c6c5d7d5d5d2c227363686564756c6564223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a5b227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a34307d222c345d7d7d');
+INSERT INTO public.raft_config_snapshotchunk VALUES (1, false, 0, '\x7b22616e737765726564223a7b223366323334646130653937373435623039666363373162376234613639346632223a5b332c5b5d5d2c226237313738333732396537653431303839313733633264323461346637373036223a5b342c5b5d5d2c226665643736343930623834653432616261333535346161613166346139636133223a5b352c5b5d5d7d2c22666f726d6174223a312c22686973746f7279223a5b5b332c5b313739353536313635392e3936373334312c22657665222c22636c69222c226e6f6465222c22225d2c7b224d41585f4954454d53223a5b6e756c6c2c227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a33307d225d2c22534954455f4e414d45223a5b6e756c6c2c227b5c22747970655c223a5c22746578745c222c5c2276616c75655c223a5c22436f726e65722073686f705c227d225d7d5d2c5b342c5b313739353536313636312e323430373632372c22726f6f74222c22636c69222c226e6f6465222c22412062757379207765656b225d2c7b224d41585f4954454d53223a5b227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a33307d222c227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a34307d225d7d5d2c5b352c5b313739353536313636322e353030323137322c22726f6f74222c22636c69222c226e6f6465222c22225d2c7b22534954455f4e414d45223a5b227b5c22747970655c223a5c22746578745c222c5c2276616c75655c223a5c22436f726e65722073686f705c227d222c6e756c6c5d7d5d5d2c227363686564756c6564223a5b5d2c2276616c756573223a7b224d41585f4954454d53223a5b227b5c22747970655c223a5c22696e745c222c5c2276616c75655c223a34307d222c345d7d7d');
 
 
 --
