@@ -31,6 +31,7 @@ from .schema.encryption import STORED as ENCRYPTED
 from .schema.strict import parse_json, require_json
 from .state_machine import Value
 from .storage import stored_settings
+from .storage.renewal import Told, nobody
 
 FORMAT: Final = 1
 
@@ -96,17 +97,18 @@ def from_text(text: str) -> Any:
         raise InvalidImportError({"": _("the file %s") % told(error)}) from error
 
 
-def plan_import(data: object, *, prune: bool = False) -> ImportPlan:
+def plan_import(data: object, *, prune: bool = False, heard: Told = nobody) -> ImportPlan:
     """What importing `data` would change here, checked whole. Raises InvalidImportError.
 
     `prune` resets what is set here and not in the file; secrets only if the file has secrets.
+    `heard` is told how many values are checked, and how many there are.
     """
     settings = declared()
     given = _by_present_name(_settings_in(data), settings)
     _index, stored = _stored()
     fixed = {name for name, setting in settings.items() if setting.is_from_environment}
     wanted = {name: given[name] for name in settings if name in given.keys() - fixed}
-    read = _read(wanted, settings)
+    read = _read(wanted, settings, heard)
     unchanged = {name for name in read if _is_stored(settings[name], read[name], stored.get(name))}
     values = {name: read[name] for name in settings if name in read.keys() - unchanged}
     unnamed = [name for name in settings if name in stored.keys() - given.keys() - fixed]
@@ -163,15 +165,18 @@ def _has_secrets(data: Any) -> bool:
     return data.get("secrets") is True
 
 
-def _read(given: Mapping[str, object], settings: Mapping[str, Setting]) -> dict[str, Any]:
+def _read(
+    given: Mapping[str, object], settings: Mapping[str, Setting], heard: Told
+) -> dict[str, Any]:
     """The values, as validated as any that is typed in."""
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    for name, raw in given.items():
+    for count, (name, raw) in enumerate(given.items()):
+        heard(count, len(given))
         try:
             # The same text on every Python; what cannot be one is refused by `decode_given`.
             values[name] = settings[name].clean(settings[name].decode_given(json.dumps(raw)))
-        except (SchemaError, ValidationError) as error:  # noqa: PERF203 -- each fault is told
+        except (SchemaError, ValidationError) as error:
             # A message may repeat the value.
             problems[name] = _("is not valid") if settings[name].is_secret else _told(error)
     if problems:

@@ -21,7 +21,13 @@ from ..core.state import Follower, NodeState
 from ..exceptions import MembershipError, noop
 from ..node import Node
 from ..state_machine import Command, Note, encode_command
-from ..storage.renewal import begin_as_newcomer, begin_as_survivor, begin_from_backup
+from ..storage.renewal import (
+    Told,
+    begin_as_newcomer,
+    begin_as_survivor,
+    begin_from_backup,
+    nobody,
+)
 from ..version_file import version_file_of
 from .backup import Backup
 from .survey import Facts, ask, survey
@@ -146,7 +152,7 @@ def _why_not(
     return ""
 
 
-def recover(node: Node, *, user: str = "") -> NodeState:
+def recover(node: Node, *, user: str = "", told: Told = nobody) -> NodeState:
     """Make of this node a new cluster of one; the other survivors then join it anew.
 
     Raises MembershipError, where `plan_recovery` tells why not.
@@ -163,7 +169,7 @@ def recover(node: Node, *, user: str = "") -> NodeState:
         facts = {"event": "recovered", "without": removed, "index": before.last_log_index}
         return state, _audit(node, state, facts, comment, user)
 
-    state = begin_as_survivor(node.config.database, found_anew)
+    state = begin_as_survivor(node.config.database, found_anew, told)
     _announce(node, state, f"Recovered: {found.words}", user)
     return state
 

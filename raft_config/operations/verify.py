@@ -17,21 +17,15 @@ from ..exceptions import InvariantViolatedError, PeerError, RaftConfigError
 from ..memory import MemoryStateMachine
 from ..node import Node
 from ..storage.examining import Examined, examine
+from ..storage.renewal import Told, nobody
 from ..storage.transaction import digest_of
 from .findings import Finding, error, ok, unknown
 
 REJOIN = "Keep a copy of this database for a report; then remove the node, and let it join anew."
 MAX_SHOWN = 5
 
-Told = Callable[[int, int], None]
-"""Hears how many entries are replayed, and how many there are."""
 
-
-def _nobody(_done: int, _total: int) -> None:
-    """Hears it, where nobody waits."""
-
-
-def verify(node: Node, *, ask_peers: bool = True, told: Told = _nobody) -> list[Finding]:
+def verify(node: Node, *, ask_peers: bool = True, told: Told = nobody) -> list[Finding]:
     """Every finding; those that are wrong say precisely what."""
     found = examine(node.config.database)
     if found is None:
@@ -42,7 +36,7 @@ def verify(node: Node, *, ask_peers: bool = True, told: Told = _nobody) -> list[
     return findings
 
 
-def check(found: Examined, told: Told = _nobody) -> list[Finding]:
+def check(found: Examined, told: Told = nobody) -> list[Finding]:
     """This node alone."""
     checks: dict[str, tuple[Callable[[Examined], Iterator[str]], str]] = {
         "indexes": (_wrong_indexes, "in order"),
@@ -128,7 +122,7 @@ def _wrong_tables(found: Examined, told: Told) -> Iterator[str]:
         yield "the rolling hash of the values is not that of the values"
 
 
-def replay(found: Examined, through: int, told: Told = _nobody) -> bytes:
+def replay(found: Examined, through: int, told: Told = nobody) -> bytes:
     """The state machine at an index from the snapshot's on, derived once more.
 
     Raises InvariantViolatedError where the log does not reach, and as the machine does.

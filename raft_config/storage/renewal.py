@@ -22,6 +22,14 @@ from .machine import HASHES, DatabaseMachine, hash_of
 from .node_row import NodeRow
 from .transaction import digest_of, mirror_members
 
+Told = Callable[[int, int], None]
+"""Hears of long work how much is done, and how much there is."""
+
+
+def nobody(_done: int, _total: int) -> None:
+    """Hears it, where nobody waits."""
+
+
 APPLIED_AT_ONCE_BYTES = 4 * 1024 * 1024
 
 NOTHING = b'{"answered":{},"format":1,"history":[],"scheduled":[],"values":{}}'
@@ -52,7 +60,9 @@ def begin_from_backup(
 
 
 def begin_as_survivor(
-    alias: str, found_anew: Callable[[NodeState], tuple[NodeState, Sequence[Entry]]]
+    alias: str,
+    found_anew: Callable[[NodeState], tuple[NodeState, Sequence[Entry]]],
+    told: Told = nobody,
 ) -> NodeState:
     """Keep all that the log holds, committed or not, as the state machine of a new cluster.
 
@@ -68,14 +78,17 @@ def begin_as_survivor(
         before = decode_state(row)
         log = DatabaseLog(alias, base=(row["base_index"], row["base_term"]))
         machine = DatabaseMachine(alias)
-        apply_all(log, machine, before.last_applied, before.last_log_index)
+        apply_all(log, machine, before.last_applied, before.last_log_index, told)
         state, entries = found_anew(before)
         _begin(alias, state, machine.snapshot(), entries)
     return state
 
 
-def apply_all(log: DatabaseLog, machine: DatabaseMachine, applied: int, last: int) -> None:
+def apply_all(
+    log: DatabaseLog, machine: DatabaseMachine, applied: int, last: int, told: Told = nobody
+) -> None:
     """Apply what follows on `applied`. Raises what says that an entry cannot be."""
+    first = applied
     while applied < last:
         entries = log.entries(
             applied + 1, max_entries=last - applied, max_bytes=APPLIED_AT_ONCE_BYTES
@@ -86,6 +99,7 @@ def apply_all(log: DatabaseLog, machine: DatabaseMachine, applied: int, last: in
         if outcome.problem is not None:
             raise outcome.problem
         applied += outcome.applied
+        told(applied - first, last - first)
 
 
 def _begin(alias: str, state: NodeState, data: bytes, entries: Sequence[Entry]) -> None:

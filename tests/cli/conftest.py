@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -59,6 +60,18 @@ class Stdin(io.StringIO):
 
     def isatty(self):
         return self.is_terminal
+
+
+class Screen(io.StringIO):
+    """Where progress goes: a terminal, or a pipe."""
+
+    def __init__(self, *, is_terminal=True):
+        super().__init__()
+        self.isatty = lambda: is_terminal
+
+    @property
+    def percents(self):
+        return [int(each) for each in re.findall(r"(\d+) %", self.getvalue())]
 
 
 def run(*words, command="raft_config"):

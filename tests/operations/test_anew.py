@@ -1,8 +1,10 @@
 """Backup, restore, recovery and joining anew: what is kept, and that the old never comes back."""
 
 import sys
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from raft_config import history
 from raft_config.core import messages
@@ -13,7 +15,7 @@ from raft_config.models import LogEntry
 from raft_config.operations.anew import AUDIT_NAME
 from raft_config.operations.backup import decode_backup, encode_backup, take_backup
 
-from ..cli.conftest import Stdin, run
+from ..cli.conftest import Screen, Stdin, run
 from ..peers import append, from_peer, put
 
 URL = "http://a.test/raft"
@@ -250,6 +252,20 @@ def member_found(peers, **more):
     peers.found["http://b.test/raft"] = "b"
     peers.facts["b"] = {"generation": "g", "members": ("b",), **more}
     peers.answers["join"] = lambda **_: {"index": 12}
+
+
+def test_whoever_waits_for_a_recovery_or_to_be_let_in_sees_a_bar(written, peers):
+    peers.down = {"b", "c"}
+    screen = Screen()
+    words = ("raft_recover", "--confirm", "a without b c")
+    call_command(*words, stdout=StringIO(), stderr=screen)
+    assert screen.percents == [0, 100, 0, 100]  # the members are asked, and the log is applied
+    peers.down = set()
+    member_found(peers)
+    screen = Screen()
+    words = ("raft_recover", "--join", "http://b.test/raft", "--confirm", "forget a")
+    call_command(*words, stdout=StringIO(), stderr=screen)
+    assert screen.percents == [0, 100]
 
 
 def test_survivor_forgets_its_log_and_joins(written, peers, terminal):

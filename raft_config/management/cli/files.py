@@ -132,14 +132,19 @@ def _import_arguments(parser: ArgumentParser) -> None:
 
 
 def _import(terminal: Terminal, options: Namespace) -> Exit:
-    plan = exchange.plan_import(exchange.from_text(read_text(options.file)), prune=options.prune)
+    given = exchange.from_text(read_text(options.file))
+    with terminal.progress() as progress:
+        progress.step(_("Checking every value ..."))
+        plan = exchange.plan_import(given, prune=options.prune, heard=progress.part)
     changes = _planned(plan)
     done: Mapping[str, Any] = {"index": None}
     ending = _("Nothing to do") if plan.is_empty else _("Nothing was changed: this is a dry run")
     if not (options.dry_run or plan.is_empty):
-        done = write(
-            options, plan.values, reset=plan.reset, expected=plan.expected, origin="import"
-        )
+        with terminal.progress() as progress:
+            progress.step(_("Waiting for the cluster ..."))
+            done = write(
+                options, plan.values, reset=plan.reset, expected=plan.expected, origin="import"
+            )
         ending = _("Imported (index %d)") % done["index"]
     left = [*left_alone(plan.unknown), *_fixed(plan.from_environment)]
     data = {"changes": difference_data(changes), "unknown": list(plan.unknown), **done}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -40,21 +39,6 @@ class OperatorCommand(SpokenCommand):
     def tell(self, text: str) -> None:
         """Progress, for people who wait: never part of what a script reads."""
         self.stderr.write(text, style_func=str)
-
-    def percentage(self) -> Callable[[int, int], None]:
-        """What is to hear how far long work is: a figure on a terminal, silence in a pipe."""
-        last = -1
-
-        def tell(done: int, total: int) -> None:
-            nonlocal last
-            percent = 100 * done // total
-            if percent != last and self.stderr.isatty():
-                self.stderr.write(f"\r{percent:3} %", style_func=str, ending="")
-                if done == total:
-                    self.stderr.write("", style_func=str)
-            last = percent
-
-        return tell
 
 
 def operation_options(parser: ArgumentParser) -> None:

@@ -8,6 +8,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from ...exceptions import (
 )
 from ...language import told
 from ...schema import MASK, Setting, declared
+from .progress import Progress, progress_on
 
 
 class Exit(enum.IntEnum):
@@ -62,8 +64,9 @@ _EXIT_OF: Mapping[type[Exception], Exit] = {
 class Terminal:
     """Where an action says what it found or did, in the form that was asked for."""
 
-    def __init__(self, out: OutputWrapper, *, as_json: bool) -> None:
+    def __init__(self, out: OutputWrapper, err: OutputWrapper, *, as_json: bool) -> None:
         self.out = out
+        self.err = err
         self.as_json = as_json
 
     def answer(self, data: object, lines: Iterable[str]) -> None:
@@ -72,6 +75,10 @@ class Terminal:
             self.out.write(json.dumps(data, ensure_ascii=False))
         else:
             self.out.write("".join(f"{line}\n" for line in lines), ending="")
+
+    def progress(self, steps: int = 1) -> AbstractContextManager[Progress]:
+        """For people who wait: never part of what a script reads."""
+        return progress_on(self.err, steps)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def perform(
     run: Callable[[Terminal, Namespace], Exit], command: BaseCommand, options: dict[str, Any]
 ) -> None:
     """Run an action. Raises CommandError for what is refused; ends with the action's exit code."""
-    terminal = Terminal(command.stdout, as_json=bool(options.get("json")))
+    terminal = Terminal(command.stdout, command.stderr, as_json=bool(options.get("json")))
     try:
         code = run(terminal, Namespace(**options))
     except ValidationError as error:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from ...exceptions import UnavailableError, noop
-from ...node import get_node
+from ...node import Node, get_node
 from ...operations.backup import encode_backup, take_backup
 from ...proposals import read_index
 from ..cli.operating import OperatorCommand
 from ..cli.terminal import Exit, Terminal
+
+WRITTEN_AT_ONCE_BYTES = 1024 * 1024
 
 
 class Command(OperatorCommand):
@@ -33,14 +36,15 @@ class Command(OperatorCommand):
 
     def run(self, terminal: Terminal, options: Namespace) -> Exit:
         node = get_node()
-        if not options.local:
-            self.tell(_("Asking the leader how far to go ..."))
-            index = read_index()
-            if not node.wait_until_applied(index, node.config.write_timeout_seconds):
-                raise UnavailableError(noop("This node lags behind; try again, or take --local."))
-        backup = take_backup(node)
-        content = encode_backup(backup)
-        write_new(Path(options.file), content)
+        with terminal.progress(3) as progress:
+            progress.step(_("Asking the leader how far to go ..."))
+            if not options.local:
+                catch_up(node)
+            progress.step(_("Reading the tables ..."))
+            backup = take_backup(node)
+            content = encode_backup(backup)
+            progress.step(_("Writing the file ..."))
+            write_new(Path(options.file), content, told=progress.part)
         text = _("%(file)s: %(count)d settings as of index %(index)d, %(size)d bytes.") % {
             "file": options.file,
             "count": backup.settings,
@@ -52,13 +56,21 @@ class Command(OperatorCommand):
         return Exit.DONE
 
 
-def write_new(path: Path, content: bytes) -> None:
+def catch_up(node: Node) -> None:
+    """Let this node apply all that was acknowledged by now."""
+    if not node.wait_until_applied(read_index(), node.config.write_timeout_seconds):
+        raise UnavailableError(noop("This node lags behind; try again, or take --local."))
+
+
+def write_new(path: Path, content: bytes, *, told: Callable[[int, int], None]) -> None:
     """For the owner's eyes, whole or not at all, and never over another file."""
     part = path.with_name(f"{path.name}.part")
     try:
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
+            for offset in range(0, len(content), WRITTEN_AT_ONCE_BYTES):
+                file.write(content[offset:][:WRITTEN_AT_ONCE_BYTES])
+                told(offset, len(content))
             file.flush()
             os.fsync(file.fileno())
         os.link(part, path)

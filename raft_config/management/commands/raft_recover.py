@@ -34,8 +34,9 @@ class Command(OperatorCommand):
         node = get_node()
         if options.join:
             return self._join(node, terminal, options)
-        self.tell(_("Asking all members ..."))
-        found = plan_recovery(node)
+        with terminal.progress() as progress:
+            progress.step(_("Asking all members ..."))
+            found = plan_recovery(node)
         if options.plan:
             terminal.answer(as_data(found), as_lines(found))
             return Exit.REFUSED if found.refusal else Exit.DONE
@@ -43,7 +44,9 @@ class Command(OperatorCommand):
             raise CommandError(_("Refused: %s") % found.refusal)
         text = "\n".join([*as_lines(found), _(WARNING)])
         confirm_by_typing(text, found.words, options.confirm)
-        state = recover(node, user=login_name())
+        with terminal.progress() as progress:
+            progress.step(_("Applying the log ..."))
+            state = recover(node, user=login_name(), told=progress.part)
         data = {"generation": state.configuration.generation, "index": state.last_applied}
         url = node.config.url
         lines = [
@@ -70,7 +73,9 @@ class Command(OperatorCommand):
             return Exit.DONE
         if node.state.last_log_index:
             confirm_by_typing(text, f"forget {node.node_id}", options.confirm)
-        index = join_anew(node, url)
+        with terminal.progress() as progress:
+            progress.step(_("Waiting for the cluster ..."))
+            index = join_anew(node, url)
         terminal.answer({"index": index}, [text, _("Joined (index %d).") % index])
         return Exit.DONE
 

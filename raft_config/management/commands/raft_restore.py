@@ -57,7 +57,9 @@ class Command(OperatorCommand):
             words = f"replace {node.node_id}"
             lost = _("All that this node has is lost.")
             confirm_by_typing(f"{text}\n{lost}", words, options.confirm)
-        state = restore_backup(node, backup, user=login_name())
+        with terminal.progress() as progress:
+            progress.step(_("Storing what it holds ..."))
+            state = restore_backup(node, backup, user=login_name())
         generation = state.configuration.generation
         lines = [
             _("Node %(node)s is a cluster of one, with what was set at index %(index)d.")

@@ -27,6 +27,7 @@ class Command(OperatorCommand):
         parser.add_argument("--local", action="store_true", help=_("ask no peer"))
 
     def run(self, terminal: Terminal, options: Namespace) -> Exit:
-        self.tell(_("Replaying the log ..."))
-        heard = self.percentage()
-        return tell(terminal, verify(get_node(), ask_peers=not options.local, told=heard))
+        with terminal.progress() as progress:
+            progress.step(_("Replaying the log ..."))
+            found = verify(get_node(), ask_peers=not options.local, told=progress.part)
+        return tell(terminal, found)
