@@ -5,7 +5,8 @@
     tests/postgres.sh nox -R          all again, on PostgreSQL, in the environments already made
 
 A session runs what can tell the pairs apart: not the pure core and its simulation, which know no
-Django, not the types, and not the tests of whole clusters. Words after `--` replace that choice.
+Django, not the types, and not the tests that start servers and whole clusters of them. Words after
+`--` replace that choice.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ PAIRS = [
 ]
 """Django 6 needs Python 3.12."""
 
-LEFT_OUT = ("core", "simulation", "browser", "e2e", "test_typing.py")
+LEFT_OUT = (
+    *("core", "simulation", "browser", "e2e", "test_typing.py"),
+    *("attacks/test_server.py", "faults", "power"),
+)
 CHOICE = ("-m", "not e2e", *(f"--ignore=tests/{each}" for each in LEFT_OUT))
 
 TOOLS = (
-    *("build", "django-constance", "gunicorn", "hatchling", "hypothesis"),
-    *("pytest", "pytest-django", "pytest-randomly", "pytest-xdist", "uvicorn"),
+    *("build", "django-constance", "gunicorn", "hatchling", "hypothesis", "polib"),
+    *("pytest", "pytest-django", "pytest-randomly", "pytest-xdist"),
+    *("requests", "time-machine", "uvicorn"),
 )
 """What these tests need beside the package and its extras."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
+import django
 import pytest
 from django.core import mail
 from django.utils.log import AdminEmailHandler
@@ -24,7 +25,8 @@ MAILERS = "ignore:.*will not have a default mailer"
 @pytest.fixture
 def mails(settings):
     """What is mailed to the administrators, with all that Django can tell of an error."""
-    settings.ADMINS = [("Ada", "ada@example.com")]
+    ada = "ada@example.com"
+    settings.ADMINS = [ada if django.VERSION >= (6, 0) else ("Ada", ada)]
     handler = AdminEmailHandler(include_html=True)
     handler.setLevel(logging.ERROR)
     loggers = [logging.getLogger(name) for name in ("django.request", "raft_config")]
