@@ -127,8 +127,7 @@ def disagreeing(answers: Mapping[str, Answer]) -> set[str]:
     """Who has another hash than the most of those that remember one of the same index."""
     by_index: dict[int, dict[int, list[str]]] = {}
     for node_id, answer in answers.items():
-        # An etcd holds the log, and applies nothing of it.
-        hashes = answer.facts.hashes if answer.facts is not None and node_id != ETCD else {}
+        hashes = answer.facts.hashes if answer.facts is not None else {}
         for index, values_hash in hashes.items():
             by_index.setdefault(index, {}).setdefault(values_hash, []).append(node_id)
     found: set[str] = set()

@@ -53,7 +53,7 @@ class EtcdOptions:
     user: str = ""
     password: str = field(default="", repr=False)
     ca: str = ""
-    """The certificates to trust, in a file; by default those that `requests` trusts."""
+    """The certificates to trust, in a file; by default those that the system trusts."""
     cert: str = ""
     key: str = ""
     """This client's own certificate and its key, in files."""

@@ -5,7 +5,7 @@
 Read in this order: `configuration`, `log`, `messages`, `state` (the values), `events` and
 `effects` (what goes in, what comes out), then one module per subject of the paper: `roles`,
 `election`, `replication`, `commit`, `snapshot`, `membership`, `transfer`, `reads`; last `raft`,
-the single door. Nothing in here imports Django, Celery, requests or anything but the stdlib.
+the single door. Nothing in here imports Django, Celery, urllib3 or anything but the stdlib.
 """
 
 from importlib import import_module

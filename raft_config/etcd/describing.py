@@ -21,6 +21,7 @@ def describe_etcd(config: RaftConfig, log: EtcdLog) -> dict[str, object]:
     view = log.look(1, limit=1)
     if view is None:
         raise UnavailableError(log.nothing())
+    told_index, told_hash = log.told_hash()
     status = log.gateway.status(log.gateway.endpoint)
     signer = signer_for(config)
     return {
@@ -34,6 +35,9 @@ def describe_etcd(config: RaftConfig, log: EtcdLog) -> dict[str, object]:
         "last_log_term": view.life.term,
         "commit_index": view.tail,
         "last_applied": view.tail,
+        "values_hash": None,  # it applies nothing
+        "checked_index": told_index,
+        "checked_hash": told_hash,
         "snapshot_index": view.snapshot.index,
         "is_newcomer": False,
         "may_lead": True,

@@ -8,6 +8,7 @@
     PREFIX/chunk/<digest>/<n>   its bytes
     PREFIX/moved                what the nodes of another engine begin with, once it was moved there
     PREFIX/moved/<n>            its bytes
+    PREFIX/hash                 what the values come to, by the node that was ahead of the others
     PREFIX/leader               see `lease`
 
 An append is one transaction: if the tail is what was thought, put the entries and move it. So the
@@ -140,7 +141,20 @@ class EtcdLog:
         content = json.loads(decoded(found[0]["value"]))
         return Moved(Snapshot(**content["snapshot"]), content["generation"])
 
+    def told_hash(self) -> tuple[int, int]:
+        """As of which index a node has told the hash of its values, and the hash."""
+        found = self.gateway.ask("kv/range", {"key": self._encoded("hash")}).get("kvs")
+        index, values_hash = decoded(found[0]["value"]).split() if found else (0, 0)
+        return int(index), int(values_hash)
+
     # -- writing
+
+    def tell_hash(self, index: int, values_hash: int) -> None:
+        """Leave it for the others to compare, unless one of them did as of this index or later."""
+        told = f"{_number(index)} {values_hash}".encode()
+        # As text: of two numbers of one length the lower one comes first.
+        is_later = {**self._is("hash", _number(index).encode()), "result": "LESS"}
+        self._txn([is_later], [self._put("hash", told)])
 
     def append(self, commands: Sequence[bytes], generation: str) -> int | None:
         """The index of the first of them; None if others were faster: try again.
@@ -176,6 +190,7 @@ class EtcdLog:
             self._put("life", _dumped(asdict(life))),
             self._put("generation", life.generation.encode()),
             self._put("tail", str(life.index).encode()),
+            self._put("hash", f"{_number(0)} 0".encode()),
             self._put("snapshot", _dumped(asdict(snapshot))),
         ]
         return bool(self._txn([is_new], puts).get("succeeded"))

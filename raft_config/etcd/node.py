@@ -55,6 +55,9 @@ logger = logging.getLogger("raft_config")
 
 FIRST_TERM: Final = 1
 
+HASH_TOLD_SECONDS: Final = 30.0
+"""Not more often; as often as `agreement` compares."""
+
 
 class EtcdNode(Node):
     """One node, as seen from one process."""
@@ -76,6 +79,8 @@ class EtcdNode(Node):
         self._compared = 0
         self._trouble = ""
         self._next_pull_at = 0.0
+        self._told_index = 0
+        self._tell_hash_at = 0.0
 
     def _first_state(self) -> NodeState:
         """A newcomer: who leads, and whose log it is, comes with the first snapshot."""
@@ -284,6 +289,16 @@ class EtcdNode(Node):
     def _drive(self) -> None:
         self.lease.hold()
         self.pull()
+        if self.monotonic() >= self._tell_hash_at:
+            self._tell_hash_at = self.monotonic() + HASH_TOLD_SECONDS
+            self._tell_hash()
+
+    def _tell_hash(self) -> None:
+        """What `agreement` compares: nodes do not speak to each other."""
+        index, values_hash = self.storage.applied_hash()
+        if index > self._told_index:
+            self.etcd.tell_hash(index, values_hash)
+            self._told_index = index
 
     def fire_due(self, state: NodeState) -> None:
         """As the one that holds the lease; another one does no harm, for each fires once."""

@@ -47,8 +47,8 @@ class Facts:
     members: tuple[str, ...]
     up: tuple[str, ...]
     """As leader: the members that it has heard lately, itself included."""
-    values_hash: int = 0
-    """Of all that is applied through `last_applied`; the same on every node."""
+    values_hash: int | None = 0
+    """Of all that is applied through `last_applied`, the same on every node; None for an etcd."""
     checked_index: int = 0
     checked_hash: int = 0
     """The same as of an index at which every node remembers it."""
@@ -63,7 +63,8 @@ class Facts:
     @property
     def hashes(self) -> dict[int, int]:
         """Where the hash of the values is known, and what it is there."""
-        return {self.checked_index: self.checked_hash, self.last_applied: self.values_hash}
+        known = {self.checked_index: self.checked_hash}
+        return known if self.values_hash is None else {**known, self.last_applied: self.values_hash}
 
     @property
     def log(self) -> tuple[int, int]:
