@@ -30,7 +30,7 @@ from ..storage.renewal import (
 )
 from ..version_file import version_file_of
 from .backup import Backup
-from .survey import Facts, ask, survey
+from .survey import Facts, ask, is_the_member, survey
 
 logger = logging.getLogger("raft_config")
 
@@ -106,7 +106,7 @@ def plan_recovery(node: Node) -> Recovery:
     for each, found in answers.items():
         if not isinstance(found, Facts):
             silent[each] = str(found)
-        elif _is_the_member(configuration, found):
+        elif is_the_member(configuration, found):
             survivors[each] = found
         else:
             silent[each] = "answers with another database than the members know"
@@ -118,12 +118,6 @@ def plan_recovery(node: Node) -> Recovery:
     is_older_copy = node.storage.rolled_back() is not None
     refusal = _why_not(configuration, own, survivors, is_older_copy=is_older_copy)
     return Recovery(own, survivors, silent, refusal)
-
-
-def _is_the_member(configuration: Configuration, found: Facts) -> bool:
-    """Whether what this node has stored counts in the cluster: it is not wiped, nor renewed."""
-    incarnation = configuration.by_id[found.node_id].incarnation
-    return found.generation == configuration.generation and incarnation in ("", found.incarnation)
 
 
 def _why_not(

@@ -120,7 +120,7 @@ def _warning(after: View) -> str:
     voters = len(after.configuration.voters)
     if after.spare == 0 and voters > 1:
         return " " + _("One more loss then stops changes.")
-    if voters % 2 == 0:
+    if after.spare > 0 and voters % 2 == 0:
         return " " + _("An even number bears no more losses than one voter less.")
     return ""
 

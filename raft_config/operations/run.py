@@ -19,7 +19,6 @@ from ..core.events import (
     Remove,
     TakeSnapshot,
 )
-from ..core.state import Leader
 from ..exceptions import (
     EntryLostError,
     InvalidCommandError,
@@ -34,7 +33,7 @@ from ..exceptions import (
 from ..node import Node, get_node
 from .plans import DONE_BY_THE_NODE, PLANS, Operation, Plan, View, heir, make_plan
 from .standby import transfer_to
-from .survey import Facts, ask, heard, survey
+from .survey import Facts, ask, heard, is_the_member, survey
 
 RETRY_SECONDS = 0.1
 MIN_ATTEMPT_SECONDS = 0.5
@@ -199,35 +198,34 @@ def _drive_if_alone(node: Node) -> None:
 
 def view_of(node: Node, operation: Operation) -> View:
     """What this node knows, and what it finds out, for the plan of this operation."""
-    state = node.state
-    role = state.role
-    progress = role.progress if isinstance(role, Leader) else {}
-    match_index = {peer: each.match_index for peer, each in progress.items()}
-    view = View(
-        configuration=state.configuration,
-        leader_id=state.leader_id,
-        last_log_index=state.last_log_index,
-        up=heard(state, node),
-        match_index={**match_index, node.node_id: state.last_log_index},
-        max_lag=node.config.timing.max_batch_entries,
-    )
-    if operation.name in ("transfer", "drain"):
-        return _asking_all(node, view)
+    view = _asking_all(node)
     if operation.name in ("add", "set_url"):
         return replace(view, problem=_problem_at(node, operation))
     return view
 
 
-def _asking_all(node: Node, view: View) -> View:
-    """Who is up, and who would lead: only each node itself knows the latter."""
+def _asking_all(node: Node) -> View:
+    """Who is up at this moment, and who would lead: only each node itself knows.
+
+    A member that died within the last election timeout still counts as heard by the leader, and
+    what it would be missing for is not to be promised; one that was wiped answers, and is no help.
+    """
+    state = node.state
     answers = survey(node)
-    facts = {each: found for each, found in answers.items() if isinstance(found, Facts)}
+    facts = {
+        each: found
+        for each, found in answers.items()
+        if isinstance(found, Facts) and is_the_member(state.configuration, found)
+    }
     unwilling = {each for each, found in facts.items() if found.drained or not found.may_lead}
-    return replace(
-        view,
-        up=frozenset(facts),
+    return View(
+        configuration=state.configuration,
+        leader_id=state.leader_id,
+        last_log_index=state.last_log_index,
+        up=heard(state, node) & facts.keys() if state.is_leader else frozenset(facts),
         unwilling=frozenset(unwilling),
         match_index={each: found.last_log_index for each, found in facts.items()},
+        max_lag=node.config.timing.max_batch_entries,
     )
 
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from .. import status
+from ..core.configuration import Configuration
 from ..core.state import Leader, NodeState
 from ..exceptions import PeerError, RaftConfigError
 from ..node import Node
@@ -126,6 +127,12 @@ def heard(state: NodeState, node: Node) -> frozenset[str]:
     progress = state.role.progress if isinstance(state.role, Leader) else {}
     recent = {peer for peer, each in progress.items() if abs(now - each.contact_at) < timeout}
     return frozenset({state.node_id, *recent})
+
+
+def is_the_member(configuration: Configuration, found: Facts) -> bool:
+    """Whether what this node has stored counts in the cluster: it is not wiped, nor renewed."""
+    incarnation = configuration.by_id[found.node_id].incarnation
+    return found.generation == configuration.generation and incarnation in ("", found.incarnation)
 
 
 def ask(node: Node, node_id: str, address: str) -> Facts:

@@ -90,6 +90,18 @@ def test_refusal_for_the_sake_of_the_quorum_cannot_be_forced(leader, peers):
     assert "b" in leader.state.configuration.by_id
 
 
+@pytest.mark.parametrize("c_is", ["dead for a moment", "wiped", "of another life"])
+def test_who_would_be_needed_has_to_answer_now_as_the_member_it_is(leader, peers, c_is):
+    lives = {"wiped": {"incarnation": "another"}, "of another life": {"generation": "another"}}
+    peers.facts["c"] = lives.get(c_is, {})
+    if not peers.facts["c"]:
+        peers.down = {"c"}  # the leader has heard it within the election timeout
+    with pytest.raises(MembershipError, match=r"1 of those are up\. That is too few"):
+        perform(Operation("remove", "b"), force=True)
+    assert "b" in leader.state.configuration.by_id
+    perform(Operation("remove", "c"))
+
+
 def test_member_is_removed_and_found_again_at_another_url(leader, peers):
     perform(Operation("set_url", "c", "http://moved.test/raft"))
     assert leader.state.configuration.by_id["c"].address == "http://moved.test/raft"
@@ -147,6 +159,13 @@ def test_what_concerns_one_node_goes_to_that_node(leader, peers):
     peers.answers["operate"] = lambda **_: answer
     perform(Operation("snapshot", "c"))
     assert peers.calls[-1][0] == "c"
+
+
+def test_follower_that_plans_for_itself_tells_who_is_up_too(node, peers):
+    follow(node)
+    assert "3 voters, 2 needed; 3 are up." in plan(Operation("snapshot", "a")).text
+    peers.down = {"c"}
+    assert "3 voters, 2 needed; 2 are up." in plan(Operation("snapshot", "a")).text
 
 
 def test_snapshot_of_this_node_is_taken_here(leader):
