@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.utils.translation import gettext as _
 from . import status
 from .conf import ETCD
 from .core.configuration import Configuration
-from .exceptions import PeerUnavailableError, PeerUnreachableError
+from .exceptions import PeerUnavailableError, PeerUnreachableError, RolledBackError
 from .language import told
 from .node import Node, get_node
 from .operations import Facts
@@ -62,6 +63,10 @@ class Seen:
         return self.member.node_id
 
     @property
+    def is_rolled_back(self) -> bool:
+        return self.facts is not None and self.facts.is_rolled_back
+
+    @property
     def lag_entries(self) -> int | None:
         return self.member.lag_entries
 
@@ -87,7 +92,8 @@ def look() -> Picture:
     """Ask, and put together."""
     node = get_node()
     if node.state.configuration.voters == {node.node_id} and not node.state.is_leader:
-        node.tick()  # a cluster of one works without a driver
+        with suppress(RolledBackError):  # it is told of below
+            node.tick()  # a cluster of one works without a driver
     answers = asked(node)
     here = status.read()
     answers = {**answers, here.node_id: Answer(describe(node), "", 0.0)}
@@ -102,7 +108,7 @@ def compose(
     leader_id = _leader(here, answers)
     leader = answers.get(leader_id or "", Answer(None)).facts
     last = max(here.commit_index, leader.commit_index if leader else 0)
-    up = _heard(here, leader, answers)
+    up = _heard(here, leader, answers) - _older_copies(answers)
     nodes = tuple(
         _seen(
             member,
@@ -156,6 +162,15 @@ def _heard(here: ClusterStatus, leader: Facts | None, answers: Mapping[str, Answ
         return answering
     # What the leader itself has just asked in vain, it has heard an election timeout ago at most.
     return set(leader.up) & answering if leader.node_id == here.node_id else set(leader.up)
+
+
+def _older_copies(answers: Mapping[str, Answer]) -> set[str]:
+    """Who answers, and takes part in nothing."""
+    return {
+        node_id
+        for node_id, each in answers.items()
+        if each.facts is not None and each.facts.is_rolled_back
+    }
 
 
 def _seen(member: MemberStatus, answer: Answer, last: int, *, is_up: bool, disagrees: bool) -> Seen:
@@ -212,7 +227,7 @@ def _warnings(here: ClusterStatus, nodes: tuple[Seen, ...]) -> list[str]:
     if differing:
         told = _("Nodes disagree on what was applied (%(nodes)s): run raft_verify on each of them.")
         found.append(told % {"nodes": differing})
-    if here.halted_by:
+    if here.halted_by and not any(each.is_rolled_back for each in nodes if each.member.is_self):
         found.append(_("This node has stopped applying changes. %s") % here.halted_by)
     for each in nodes:
         is_alone = len(nodes) == 1
@@ -224,6 +239,17 @@ def _warnings_of(seen: Seen, own_id: str, *, is_alone: bool) -> list[str]:
     facts, names = seen.facts, {"node": seen.node_id, "problem": seen.problem}
     if facts is None:
         return [_("Node %(node)s does not answer: %(problem)s") % names]
+    if seen.is_rolled_back:
+        told = _(
+            "The database of node %(node)s is an older copy of itself, and takes part in nothing: "
+            "remove the node; then, on it: raft_recover --join URL."
+        )
+        return [told % names]
+    return _warnings_of_facts(seen, facts, own_id, is_alone=is_alone)
+
+
+def _warnings_of_facts(seen: Seen, facts: Facts, own_id: str, *, is_alone: bool) -> list[str]:
+    names = {"node": seen.node_id}
     found = []
     if not seen.is_up:
         found.append(_("Node %(node)s answers here, but the leader does not hear it.") % names)

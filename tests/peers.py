@@ -121,6 +121,7 @@ def facts(node_id):
         "snapshot_bytes": 0,
         "is_driven": True,
         "late_ms": 0,
+        "is_rolled_back": False,
     }
 
 

@@ -77,6 +77,7 @@ def test_leader_of_a_higher_term_is_believed_by_its_own_word(node):
     ("answer", "says"),
     [
         (SILENT, "Node b does not answer: no answer"),
+        (said("b", is_rolled_back=True), "The database of node b is an older copy of itself"),
         (said("b", is_driven=False), "Node b is not driven: start its Celery worker"),
         (said("b", may_lead=False), "Node b does not answer at its own URL"),
         (said("b", drained=True), "Node b is drained"),

@@ -106,6 +106,8 @@ def _spot(seen: Seen, place: int, count: int, *, is_leader: bool) -> Spot:
 
 
 def _kind(seen: Seen, *, is_leader: bool) -> tuple[str, str]:
+    if seen.is_rolled_back:
+        return "down", _("older copy")
     if not seen.is_up:
         return "down", _("not heard") if seen.facts else _("no answer")
     if is_leader:

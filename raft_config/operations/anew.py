@@ -106,6 +106,8 @@ def plan_recovery(node: Node) -> Recovery:
     for each, found in answers.items():
         if not isinstance(found, Facts):
             silent[each] = str(found)
+        elif found.is_rolled_back and each != node.node_id:
+            silent[each] = "has an older copy of its database, and takes part in nothing"
         elif is_the_member(configuration, found):
             survivors[each] = found
         else:
@@ -115,8 +117,7 @@ def plan_recovery(node: Node) -> Recovery:
         raise MembershipError(
             noop("Node %(node)s is no member of a cluster: let it join one."), node=node.node_id
         )
-    is_older_copy = node.storage.rolled_back() is not None
-    refusal = _why_not(configuration, own, survivors, is_older_copy=is_older_copy)
+    refusal = _why_not(configuration, own, survivors)
     return Recovery(own, survivors, silent, refusal)
 
 
@@ -124,13 +125,14 @@ def _why_not(
     configuration: Configuration,
     own: Facts,
     survivors: Mapping[str, Facts],
-    *,
-    is_older_copy: bool,
 ) -> str:
-    voters = configuration.voters & survivors.keys()
-    # Of a cluster of one an older copy may be all that is left: only as a new one is it safe.
-    has_lost_itself = is_older_copy and configuration.voters == {own.node_id}
-    if configuration.is_majority(voters) and not has_lost_itself:
+    # An older copy may be all that is left, and has no vote: only as a new cluster is it safe.
+    voters = {
+        each
+        for each in configuration.voters & survivors.keys()
+        if not survivors[each].is_rolled_back
+    }
+    if configuration.is_majority(voters):
         return (
             f"The quorum is not lost: {len(voters)} of {len(configuration.voters)} voters answer. "
             "If none of them leads, look for drained nodes and for their drivers (raft_doctor)."
@@ -141,7 +143,7 @@ def _why_not(
             f"Node {best.node_id} has the longer log, through index {best.last_log_index}: run "
             "this there. If that node is to be given up, stop it first."
         )
-    if own.halted_by and not is_older_copy:
+    if own.halted_by and not own.is_rolled_back:
         return f"This node cannot apply its log to the end: {own.halted_by}. Upgrade it first."
     return ""
 

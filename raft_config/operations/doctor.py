@@ -27,6 +27,9 @@ SKEW_SHARE = 0.25
 def examine_cluster(node: Node) -> list[Finding]:
     """Settings, database, driver, and every peer in both directions; well or not."""
     own = describe(node)
+    if own.is_rolled_back:
+        # Whatever else is wrong here is wrong because of that, or cannot be mended before.
+        return [older_copy_here(node)]
     findings = [*check_project(node), *check_self(node, own), *check_leader(node, own)]
     if isinstance(node, EtcdNode):
         return [*findings, *check_etcd(node)]
@@ -52,6 +55,26 @@ def _level(message: CheckMessage) -> Level:
     if message.is_serious():
         return Level.ERROR
     return Level.WARNING if message.level >= WARNING else Level.OK
+
+
+def older_copy_here(node: Node) -> Finding:
+    """Told alone: starting a driver, above all, would mend nothing."""
+    others = [each for each in node.state.configuration.members if each.node_id != node.node_id]
+    if not others:
+        return error("node", _older_copy(), "raft_recover")
+    facts = {"node": node.node_id, "url": others[0].address}
+    remedy = _(
+        "On another node: raft_members remove %(node)s. Then here: raft_recover --join %(url)s. "
+        "Only if no other node is left: raft_recover."
+    )
+    return error("node", _older_copy(), remedy % facts)
+
+
+def _older_copy() -> str:
+    return _(
+        "its database is an older copy of itself: it may have forgotten votes and entries, and "
+        "takes part in nothing"
+    )
 
 
 def check_self(node: Node, own: Facts) -> Iterator[Finding]:
@@ -178,6 +201,10 @@ def check_peer(node: Node, own: Facts, seen: Seen) -> Iterator[Finding]:
         problem = told(seen.problem) if seen.problem else ""
         text = _("not reached at %(url)s: %(problem)s") % {**names, "problem": problem}
         yield error(subject, text, remedy)
+        return
+    if facts.is_rolled_back:
+        remedy = _("raft_members remove %(node)s, then raft_recover --join URL on it.")
+        yield error(subject, _older_copy(), remedy % {"node": seen.member.node_id})
         return
     yield ok(subject, _("reached at %(url)s") % names)
     yield _back(node, subject, seen)

@@ -215,7 +215,9 @@ def _asking_all(node: Node) -> View:
     facts = {
         each: found
         for each, found in answers.items()
-        if isinstance(found, Facts) and is_the_member(state.configuration, found)
+        if isinstance(found, Facts)
+        and is_the_member(state.configuration, found)
+        and not found.is_rolled_back
     }
     unwilling = {each for each, found in facts.items() if found.drained or not found.may_lead}
     return View(

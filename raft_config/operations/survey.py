@@ -60,6 +60,8 @@ class Facts:
     """Whether Celery, or raft_tick, is at work for it."""
     late_ms: int = 0
     """How late its driver was lately, at the most."""
+    is_rolled_back: bool = False
+    """Its database is an older copy of itself: it takes part in nothing."""
 
     @property
     def hashes(self) -> dict[int, int]:
@@ -104,6 +106,7 @@ def describe(node: Node) -> Facts:
         may_lead=state.may_lead,
         drained=state.drained,
         halted_by=here.halted_by[:500],
+        is_rolled_back=node.storage.rolled_back() is not None,
         release=release(),
         version=state.version,
         clock_ms=int(node.clock() * 1000),

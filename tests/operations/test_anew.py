@@ -235,6 +235,15 @@ def test_recovery_is_refused_where_another_survivor_has_the_longer_log(
     assert "stop it first" in ended.error
 
 
+def test_older_copy_among_the_survivors_does_not_count_for_the_quorum(written, peers):
+    peers.down = {"c"}
+    assert "The quorum is not lost" in recover("--plan", "--json").json["refusal"]
+    peers.facts["b"] = {"is_rolled_back": True, "last_log_index": 999}
+    shown = recover("--plan", "--json").json
+    assert (shown["refusal"], list(shown["survivors"])) == ("", ["a"])
+    assert "an older copy" in shown["silent"]["b"]
+
+
 def test_recovery_has_to_be_typed(written, peers, terminal):
     peers.down = {"b", "c"}
     before = written.state.incarnation

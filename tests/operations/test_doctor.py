@@ -68,6 +68,7 @@ def test_every_finding_that_is_no_good_news_has_a_remedy(well, peers):
         ({"incarnation": "another"}, ("error", "another database", "raft_members remove b")),
         ({"generation": "g"}, ("error", "another life", "raft_recover --join")),
         ({"halted_by": "kind 9"}, ("error", "applies nothing more: kind 9", "Do as it says")),
+        ({"is_rolled_back": True}, ("error", "an older copy of itself", "raft_members remove b")),
         ({"is_driven": False}, ("error", "nothing ticks for it", "raft_doctor there")),
         ({"drained": True}, ("warning", "is drained", "raft_drain b --off")),
         ({"may_lead": False}, ("warning", "own URL does not answer", "raft_doctor there")),
@@ -81,6 +82,12 @@ def test_what_a_peer_tells_of_itself_is_a_finding(well, peers, facts, expected):
     peers.facts["b"] |= facts
     found = of("node b", level=level)
     assert any(text in each["text"] and remedy in each["remedy"] for each in found), found
+
+
+def test_peer_that_is_an_older_copy_is_told_of_nothing_else(well, peers):
+    peers.facts["b"] |= {"is_rolled_back": True, "is_driven": False, "halted_by": "x"}
+    (found,) = of("node b")
+    assert "raft_recover --join URL on it" in found["remedy"]
 
 
 @pytest.mark.parametrize(("seconds", "word"), [(20, "ahead"), (-20, "behind")])

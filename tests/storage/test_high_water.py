@@ -6,13 +6,15 @@ import pytest
 from django.db import connection
 from django.test import Client, override_settings
 
-from raft_config import health
+from raft_config import health, picture
 from raft_config.conf import get_config
 from raft_config.core import messages
 from raft_config.exceptions import RolledBackError
 from raft_config.models import AnsweredRequest, Change, LogEntry, StoredValue
 from raft_config.models import Node as NodeRow
 from raft_config.operations.anew import plan_recovery, recover
+from raft_config.operations.doctor import examine_cluster
+from raft_config.operations.findings import Level
 from raft_config.storage.high_water import HighWater, high_water_of
 from raft_config.transport.auth import Signer
 from raft_config.transport.wire import encode_envelope
@@ -137,6 +139,30 @@ def test_peer_status_and_health_are_told_what_to_do(node):
     assert b"raft_members remove a" in answer.content
 
 
+def test_doctor_of_an_older_copy_tells_the_one_remedy_and_nothing_else(node):
+    elect(node)
+    copy = copied()
+    node.propose([put("X", "1")], timeout_seconds=20)
+    restore(copy)
+    (found,) = examine_cluster(node)
+    assert (found.level, found.subject) == (Level.ERROR, "node")
+    remedy = "On another node: raft_members remove a. Then here: raft_recover --join "
+    assert found.remedy.startswith(f"{remedy}http://b.test/raft. ")
+
+
+def test_older_copy_is_seen_as_such_from_its_own_page(node):
+    elect(node)
+    copy = copied()
+    node.propose([put("X", "1")], timeout_seconds=20)
+    restore(copy)
+    found = picture.look()
+    (own,) = (each for each in found.nodes if each.member.is_self)
+    assert (own.is_up, own.is_rolled_back) == (False, True)
+    about_it = [each for each in found.warnings if "node a" in each.lower()]
+    assert len(about_it) == 1
+    assert "is an older copy of itself" in about_it[0]
+
+
 def test_older_copy_of_a_cluster_of_one_goes_on_as_a_new_cluster(tmp_path):
     with override_settings(RAFT_CONFIG={"NODE_ID": "a", "VERSION_FILE": tmp_path / "v"}):
         node = adopt(make_node(Peers()))
@@ -145,6 +171,8 @@ def test_older_copy_of_a_cluster_of_one_goes_on_as_a_new_cluster(tmp_path):
             copy = copied()
             node.propose([put("X", "1")], timeout_seconds=20)
             restore(copy)
+            assert "older copy" in picture.look().warnings[0]
+            assert [each.remedy for each in examine_cluster(node)] == ["raft_recover"]
             assert plan_recovery(node).refusal == ""
             generation = recover(node).configuration.generation
             assert generation
