@@ -204,7 +204,7 @@ def _check_together(values: Mapping[str, Any], reset: Iterable[str]) -> None:
     if not (values or defaults):
         return
     try:
-        clean_together({**defaults, **values}, latest().values)
+        clean_together({**defaults, **values}, lambda: latest().values)
     except ValidationError as error:
         raise InvalidImportError(
             {

@@ -50,6 +50,7 @@ from .core.events import (
     Tick,
 )
 from .core.messages import Envelope, Rejection
+from .core.patience import may_be_stepped_later
 from .core.raft import next_deadline
 from .core.state import Leader, NodeState, new_node
 from .exceptions import (
@@ -126,7 +127,8 @@ class Node:
         self.transport = transport
         self.storage = DatabaseStorage(config.database, self._first_state, high_water_of(config))
         self.journal = Journal(config.database, clock)
-        self.courier = Courier(transport, self._take_replies)
+        self.courier = Courier(transport, self._take_replies, self._may_wait)
+        self._seen: NodeState | None = None
         self.news = News(config)
         self._proposals = GroupCommit(lambda commands: self._answer(Propose(commands)))
         self._firing = Firing(self.storage.due_times, at_once=config.timing.max_uncommitted_entries)
@@ -293,6 +295,8 @@ class Node:
         while True:
             self.news.wait(seen, min(POLL_SECONDS, timeout_seconds), index=index)
             seen = self.news.seen()
+            if self._has_seen_applied(index, term):
+                return
             outcome = outcome_of(self.state, self.storage.log, index, term)
             if outcome is Outcome.APPLIED:
                 return
@@ -301,6 +305,19 @@ class Node:
             # Compacted: it may have been another leader's. Only a retry under its id can tell.
             if outcome is Outcome.COMPACTED or self.monotonic() > deadline:
                 raise OutcomeUnknownError(f"at index {index}")
+
+    def _has_seen_applied(self, index: int, term: int) -> bool:
+        """Whether this process knows it without asking the database, as one of many that wait.
+
+        Nobody else led that term, and a leader's log only grows (Leader Append-Only, Raft §5.3).
+        """
+        seen = self._seen
+        return (
+            seen is not None
+            and seen.is_leader
+            and seen.current_term == term
+            and seen.last_applied >= index
+        )
 
     def wait_until_applied(self, index: int, timeout_seconds: float) -> bool:
         """Wait until this node has applied `index`; whether it came to that in time."""
@@ -378,6 +395,7 @@ class Node:
         )
         flush = measures.COMMITS.labels("yes" if likely_durable else "no")
         flush.observe(time.perf_counter() - begun)
+        self._seen = after
         if after.last_applied != before.last_applied:
             version_file_of(self.config).publish(after.last_applied)
         # What is to be sent goes first: a heartbeat must not wait for whoever listens to the news.
@@ -395,12 +413,27 @@ class Node:
             connection.close_at = None  # CONN_MAX_AGE is for requests; this thread has none
             connection.close_if_unusable_or_obsolete()
 
+    def _take_with_replies(self, event: Event) -> tuple[NodeState, list[Effect]]:
+        """Take in an event, and before it what has come from peers: one transaction serves both."""
+        replies = self.courier.take_replies()
+        try:
+            return self._take(*map(Receive, replies), event)
+        except InvariantViolatedError:
+            if not replies:
+                raise
+            self.courier.step_apart(replies)
+            return self._take(event)
+
+    def _may_wait(self, reply: Envelope) -> bool:
+        """Whether nobody waits for this reply, as far as this process knows."""
+        return self._seen is not None and may_be_stepped_later(reply.message, self._seen)
+
     def _ask(self, event: Propose | MembershipChange) -> Accepted:
         """Take a proposal or a change in. Raises what says that it is certainly not stored."""
         return self._accepted(event, *self._answer(event))
 
     def _answer(self, event: Propose | MembershipChange) -> Answered:
-        state, effects = self._take(event)
+        state, effects = self._take_with_replies(event)
         for effect in effects:
             if isinstance(effect, (Accepted, Refused)):
                 return state, effect
@@ -427,7 +460,8 @@ class Node:
 
         A scheduled change is then made with the next command or linearizable read, not on time.
         """
-        state = self.state
+        # As seen last here: who is refused for it has seen more, and asks again.
+        state = self._seen or self.state
         if state.configuration.voters != {self.node_id}:
             return
         if state.is_leader:

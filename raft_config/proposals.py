@@ -143,6 +143,9 @@ def _applied(node: Node, command: Command | CancelSchedule, seconds: float) -> A
     deadline = time.monotonic() + seconds
     data = encode_command(command)
     index = _until(deadline, command.request_id, lambda left: _submit_once(node, data, left))
+    answer = node.storage.answer(command.request_id)
+    if answer is not None:
+        return answer
     if not node.wait_until_applied(index, max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())):
         raise OutcomeUnknownError(command.request_id)
     return node.storage.answer(command.request_id) or Answer(index)
@@ -223,7 +226,8 @@ def encoded(values: Mapping[str, Any], reset: Sequence[str] = ()) -> dict[str, s
             errors[name] = error
     if errors:
         raise ValidationError(errors)
-    clean_together({**{name: settings[name].default for name in reset}, **found}, latest().values)
+    defaults = {name: settings[name].default for name in reset}
+    clean_together({**defaults, **found}, lambda: latest().values)
     return {name: _text(name, settings[name], value) for name, value in found.items()}
 
 
@@ -243,13 +247,9 @@ def _stored_name(name: str) -> str:
 
 def _with_former_names(texts: Mapping[str, str], reset: Sequence[str]) -> tuple[str, ...]:
     """What to reset: what is stored under a former name must not come back."""
-    stored = latest().stored
-    former = {
-        each
-        for name in (*texts, *reset)
-        for each in declared()[name].renamed_from
-        if each in stored
-    }
+    former = {each for name in (*texts, *reset) for each in declared()[name].renamed_from}
+    if former:  # else nothing need be loaded
+        former &= latest().stored.keys()
     return tuple(dict.fromkeys([*reset, *sorted(former - texts.keys())]))
 
 

@@ -204,6 +204,7 @@ def handle_propose(node: Node, caller: Caller, body: bytes) -> bytes:
     _require_member(node, caller)
     seconds = node.config.write_timeout_seconds
     accepted = node.propose(commands, timeout_seconds=seconds)
+    node.courier.hurry(caller.node_id)  # where somebody waits until it is applied there as well
     return wire.dump_json({"index": accepted.index, "term": accepted.term})
 
 

@@ -131,9 +131,9 @@ def test_the_project_judges_the_values_that_would_be_in_force(check):
     with override_settings(
         RAFT_CONFIG={"SETTINGS": {"LOW": Setting(1), "HIGH": Setting(5)}, "CLEAN": check}
     ):
-        clean_together({"LOW": 4}, {"LOW": 1, "HIGH": 5})
+        clean_together({"LOW": 4}, lambda: {"LOW": 1, "HIGH": 5})
         with pytest.raises(ValidationError) as caught:
-            clean_together({"LOW": 6}, {"LOW": 1, "HIGH": 5})
+            clean_together({"LOW": 6}, lambda: {"LOW": 1, "HIGH": 5})
     assert caught.value.message_dict == {"LOW": ["It is above HIGH."]}
 
 
@@ -146,9 +146,9 @@ def test_a_class_judges_only_when_a_setting_of_it_changes():
             raise ValidationError(f"{values['SHOP_A']} of {sorted(values)}")
 
     with declare(B=Setting(1)):
-        clean_together({"B": 2}, {"B": 1, "SHOP_A": 1})
+        clean_together({"B": 2}, lambda: {"B": 1, "SHOP_A": 1})
         with pytest.raises(ValidationError) as caught:
-            clean_together({"SHOP_A": 2}, {"B": 1, "SHOP_A": 1})
+            clean_together({"SHOP_A": 2}, lambda: {"B": 1, "SHOP_A": 1})
     assert caught.value.message_dict == {NON_FIELD_ERRORS: ["2 of ['B', 'SHOP_A']"]}
 
 
@@ -161,7 +161,7 @@ def test_all_that_is_wrong_is_told_at_once():
             raise ValidationError({"SHOP_A": ["One.", f"{values['SHOP_A']}."]})
 
     with override_settings(RAFT_CONFIG={"CLEAN": never}), pytest.raises(ValidationError) as caught:
-        clean_together({"SHOP_A": 2}, {"SHOP_A": 1})
+        clean_together({"SHOP_A": 2}, lambda: {"SHOP_A": 1})
     assert caught.value.message_dict == {NON_FIELD_ERRORS: ["Never."], "SHOP_A": ["One.", "2."]}
 
 
@@ -170,4 +170,4 @@ def test_without_a_judge_everything_fits():
         A = Setting(1)
 
     with override_settings(RAFT_CONFIG={}):
-        clean_together({"SHOP_A": 2}, {"SHOP_A": 1})
+        clean_together({"SHOP_A": 2}, lambda: {"SHOP_A": 1})

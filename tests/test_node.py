@@ -316,7 +316,17 @@ def test_wait_ends_with_an_unknown_outcome_once_the_entry_is_compacted(leader):
         try:
             short.take(TakeSnapshot())
             with pytest.raises(OutcomeUnknownError):
-                short.wait_applied(1, 1, timeout_seconds=20)
+                short.wait_applied(1, 7, timeout_seconds=20)  # of a term that another one led
+        finally:
+            short.close()
+
+
+def test_leader_knows_without_its_log_that_it_has_applied_what_it_accepted(leader):
+    with override_settings(RAFT_CONFIG={**CLUSTER, "TRAILING_ENTRIES": 0}):
+        short = make_node(Peers(), leader.clock)
+        try:
+            short.take(TakeSnapshot())
+            short.wait_applied(1, 1, timeout_seconds=0)
         finally:
             short.close()
 
@@ -558,6 +568,35 @@ def test_thread_that_steps_replies_keeps_its_connection(leader):
     finally:
         connection_created.disconnect(note)
     assert opened.count("raft-step") == 0
+
+
+def with_waiting_reply(leader, monkeypatch, match_index):
+    """Let a reply of b wait for the next proposal; the events of each transaction from now on."""
+    answer = messages.AppendEntriesResponse(1, success=True, match_index=match_index)
+    replies = [[from_peer(leader, answer)]]
+    monkeypatch.setattr(leader.courier, "take_replies", lambda: replies.pop() if replies else [])
+    perform, performed = leader.storage.perform, []
+
+    def note(*events, **more):
+        performed.append([type(each) for each in events])
+        return perform(*events, **more)
+
+    monkeypatch.setattr(leader.storage, "perform", note)
+    return performed
+
+
+def test_reply_that_nobody_waits_for_is_stepped_with_the_next_proposal(leader, monkeypatch):
+    performed = with_waiting_reply(leader, monkeypatch, match_index=1)
+    leader.propose([put("X", "1")], timeout_seconds=20)
+    assert performed[0] == [Receive, Propose]
+    assert [Propose] not in performed
+
+
+def test_reply_that_cannot_be_stepped_takes_no_proposal_with_it(leader, monkeypatch, caplog):
+    performed = with_waiting_reply(leader, monkeypatch, match_index=99)
+    leader.propose([put("X", "1")], timeout_seconds=20)
+    assert performed[:3] == [[Receive, Propose], [Receive], [Propose]]
+    assert "A reply of node b could not be stepped" in caplog.text
 
 
 def test_thread_that_steps_replies_closes_its_connection_at_its_end(node):

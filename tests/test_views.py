@@ -71,6 +71,10 @@ class FakeNode:
         return SimpleNamespace(call=lambda *args: self._called("forward", *args) or {"index": 8})
 
     @property
+    def courier(self):
+        return SimpleNamespace(hurry=lambda peer: self._called("hurry", peer))
+
+    @property
     def journal(self):
         return SimpleNamespace(refused=lambda *args: self.refused.append(args))
 
@@ -159,7 +163,7 @@ def test_commands_are_proposed_and_answered_with_their_place(node):
     commands = [wire.text_of(b"\x00one"), wire.text_of(b"two")]
     response = post("propose", {"commands": commands})
     assert response.json() == {"index": 9, "term": 3}
-    assert node.calls == [("propose", (b"\x00one", b"two"), 5.0)]
+    assert node.calls == [("propose", (b"\x00one", b"two"), 5.0), ("hurry", "a")]
 
 
 def test_a_read_is_answered_with_its_index(node):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from inspect import getattr_static
 from typing import Any, Final
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -65,15 +66,17 @@ def listeners(name: str) -> list[Callable[..., Any]]:
     return [load_callable(each, place) for each in declared()[name].on_change]
 
 
-def clean_together(changed: Mapping[str, Any], in_force: Mapping[str, Any]) -> None:
+def clean_together(changed: Mapping[str, Any], in_force: Callable[[], Mapping[str, Any]]) -> None:
     """Ask the project whether the values fit together. Raises ValidationError, by name.
 
-    `changed` are the new values, the default for what is reset; `in_force` those of all settings
-    now. RAFT_CONFIG["CLEAN"] is asked always, the `clean` of a class when a setting of it changes.
+    `changed` are the new values, the default for what is reset; `in_force` gives those of all
+    settings now, which are loaded only where somebody looks at them. RAFT_CONFIG["CLEAN"] is asked
+    always, the `clean` of a class when a setting of it changes.
     """
-    values = {**in_force, **changed}
+    checks = list(_checks(changed))
+    values = {**in_force(), **changed} if checks else {}
     errors: dict[str, list[ValidationError]] = {}
-    for check in _checks(changed):
+    for check in checks:
         try:
             check(values)
         except ValidationError as error:  # noqa: PERF203 -- all of them are told at once
@@ -87,7 +90,8 @@ def _checks(changed: Mapping[str, Any]) -> Iterator[Callable[[Mapping[str, Any]]
     if (check := project_clean()) is not None:
         yield check
     for owner in registry.classes:
-        if _is_concerned(owner, changed):
+        judges = getattr_static(owner, "clean") is not getattr_static(Settings, "clean")
+        if judges and _is_concerned(owner, changed):
             yield owner.clean
 
 

@@ -106,18 +106,17 @@ class Transaction:
         # One flush, one count, however many events it is for.
         if self._must_flush and self.durable_saves == self._saves_before:
             self.durable_saves = self._columns["durable_saves"] = self._saves_before + 1
-        columns = {**encode_changes(before, after), **self._columns}
-        if columns:
-            self._row.update(columns)
+        self._columns.update(encode_changes(before, after))
         if after.configuration is not before.configuration:
             mirror_members(self.alias, before.configuration, after.configuration)
         if before.incoming is not None and after.incoming is None:
             self.log.forget_incoming()
-        self._columns = {}
         self.state = after
 
     def end(self) -> None:
-        """Choose the cheaper commit if none of the events needs the other."""
+        """Write the row, once, and choose the cheaper commit if none of the events needs more."""
+        if self._columns:
+            self._row.update(self._columns)
         if not self._must_flush:
             relax_this_commit(self.alias)
 

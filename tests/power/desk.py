@@ -35,6 +35,9 @@ class Desk:
         if replies:
             self._node._take_replies(replies)
 
+    def take_replies(self) -> list[Envelope]:
+        return []
+
     def refusals(self) -> Iterator[tuple[str, str]]:
         return iter(())
 

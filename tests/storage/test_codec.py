@@ -171,7 +171,9 @@ class SaveAndLoad(TransactionTestCase):
         storage = DatabaseStorage("default", lambda: before)
         with transaction.atomic(durable=True):
             stored = NodeRow("default")
-            Transaction(stored, stored.lock(), will_flush=True).save(before, after, [])
+            made = Transaction(stored, stored.lock(), will_flush=True)
+            made.save(before, after, [])
+            made.end()
         assert storage.load() == after
         # The mirror holds what it did not hold before, or other than before.
         rows = {row.node_id: row for row in MemberRow.objects.all()}
