@@ -23,7 +23,8 @@ from ..exceptions import InvalidCommandError, RolledBackError
 from ..models import Node
 from ..state_machine import Answer, AnyCommand, Command, Value
 from .codec import Columns, decode_state, encode_state
-from .durability import DurabilityNeededError, may_have_lost, relaxed_commits, write_wal_again
+from .durability import DurabilityNeededError, relaxed_commits
+from .flush_watch import FlushWatch
 from .high_water import HighWater, saves_in
 from .log import DatabaseLog
 from .machine import DatabaseMachine
@@ -54,7 +55,7 @@ class DatabaseStorage:
         self.log = DatabaseLog(alias)
         self._machine = DatabaseMachine(alias)
         self._row = NodeRow(alias)
-        self._may_have_lost = False
+        self._flushes = FlushWatch(alias)
         self._high_water = high_water or HighWater()
 
     # -- the one way to change anything
@@ -73,13 +74,11 @@ class DatabaseStorage:
         raises: InvariantViolatedError (RolledBackError among them), a database's error, or
         RuntimeError within `atomic`.
         """
-        if self._may_have_lost:
-            write_wal_again(self.alias)
-            self._may_have_lost = False
+        self._flushes.settle()
         try:
             return self._perform(events, settings, now, jitter, likely_durable=likely_durable)
         except OperationalError as error:
-            self._may_have_lost = may_have_lost(error)
+            self._flushes.doubt(error)
             raise
 
     def _perform(
@@ -101,6 +100,8 @@ class DatabaseStorage:
                     )
                 stored.end()
             # Before anything is sent that rests on it.
+            if flush:
+                self._flushes.make_good()
             self._high_water.rise(stored.state.incarnation, stored.durable_saves)
             return before, stored.state, effects
 
@@ -119,6 +120,7 @@ class DatabaseStorage:
             stored.note_halt(reason)
             stored.save(stored.state, stored.state, ())
             stored.end()
+        self._flushes.make_good()
 
     def _begin(self, *, will_flush: bool) -> Transaction:
         # Before anything else is read: two workers must never answer from the same vote (§2.1).

@@ -73,10 +73,9 @@ def write_wal_again(alias: str) -> None:
     lock that all writers take, are the same to whoever reads them. PostgreSQL ends itself instead,
     and begins from what is on the disk.
     """
-    connection = connections[alias]
-    if connection.vendor != "sqlite":
+    if connections[alias].vendor != "sqlite":
         return
-    wal = Path(f"{connection.settings_dict['NAME']}-wal")
+    wal = wal_path(alias)
     try:
         with transaction.atomic(using=alias), wal.open("r+b", buffering=0) as file:
             _write_again(file)
@@ -84,6 +83,11 @@ def write_wal_again(alias: str) -> None:
         pass  # it was written out, and flushed, when the last connection was closed
     except OSError as error:
         raise OperationalError(f"The disk of {wal} still fails: {error}") from error
+
+
+def wal_path(alias: str) -> Path:
+    """Where SQLite keeps the WAL of that database."""
+    return Path(f"{connections[alias].settings_dict['NAME']}-wal")
 
 
 def _write_again(file: FileIO) -> None:

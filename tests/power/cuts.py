@@ -85,8 +85,6 @@ class Verdict:
     kinds: Counter[str] = field(default_factory=Counter)
     faults: int = 0
     refusals: int = 0
-    silent: int = 0
-    """Cuts that lost something behind a flush of which SQLite did not tell that it failed."""
     took_back: int = 0
     """Cuts after which the node stood before an event that had happened: a relaxed one."""
     problems: list[str] = field(default_factory=list)
@@ -107,35 +105,13 @@ class Judge:
         diary = str(options.folder / "promises")
         self._diary = next(each.inode for each in self.records if each.path == diary)
         run = Promises()
-        for line in map(self._line, self.records):
-            if line:
-                run.take(line)
+        for line in filter(None, map(self._line, self.records)):
+            run.take(line)
         self.events = run.events
-        self._silent = list(self._silent_failures())
 
     def _line(self, record: Record) -> str:
         is_diary = record.kind == "W" and record.inode == self._diary
         return record.data.decode() if is_diary else ""
-
-    def _silent_failures(self) -> Iterator[range]:
-        """From a failed flush within SQLite's checkpoint, until two commits later its WAL is new.
-
-        No error is raised, because the commit before it was well: docs/reliability.md.
-        """
-        begun, left = -1, 0
-        for number, record in enumerate(self.records):
-            line = self._line(record)
-            if record.kind == "L" and begun < 0:
-                begun = number
-            elif line.startswith('{"failed"'):
-                begun = -1
-            elif line.startswith('{"fault"'):
-                left = 3
-            elif line.startswith('{"event"') and begun >= 0 and left:
-                left -= 1
-                if not left:
-                    yield range(begun, number + 1)
-                    begun = -1
 
     def judge(self) -> Verdict:
         for number in self._points():
@@ -171,9 +147,6 @@ class Judge:
                 problems = list(self._problems())
         except (DatabaseError, AssertionError) as error:
             problems = [f"{type(error).__name__}: {error}"]
-        if problems and any(self._taken in each for each in self._silent):
-            self.verdict.silent += 1
-            return
         where = f"cut {self.verdict.cuts} at {cut.now}, {cut.kind}, torn at {cut.torn_at}"
         self.verdict.problems += [f"{where}: {each}" for each in problems]
 

@@ -57,6 +57,11 @@ def take_votes_for_derived(_node: Node) -> None:
     )
 
 
+def trust_every_flush(node: Node) -> None:
+    """What SQLite does not tell of is not asked for, when the disk fails."""
+    node.storage._flushes.make_good = lambda: None
+
+
 MUTANTS: Mapping[str, Callable[[Node], None]] = {
     each.__name__: each
     for each in (
@@ -64,5 +69,6 @@ MUTANTS: Mapping[str, Callable[[Node], None]] = {
         send_before_the_commit,
         forget_what_must_be_durable,
         take_votes_for_derived,
+        trust_every_flush,
     )
 }

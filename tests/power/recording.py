@@ -74,8 +74,13 @@ class Fault:
         _CONTROL.pack_into(self._map, 0, *self._told)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def look(self) -> bool:
+        """Whether a call has failed by now."""
         self.calls = _CONTROL.unpack_from(self._map)[0]
+        return self.happened
+
+    def __exit__(self, *_: object) -> None:
+        self.look()
         _CONTROL.pack_into(self._map, 0, 0, 0, 0, 0, 0)
         self._map.close()
 

@@ -47,6 +47,8 @@ static int journal = -1;
 static struct control *control;
 static uint64_t watched[MOST_FILES]; /* the inode behind each descriptor, 0 for one not watched */
 static char spared[MOST_FILES];      /* whether nothing fails on it: what the test itself writes */
+static unsigned failures[MOST_FILES]; /* of flushes, by inode: Linux counts them, too, ... */
+static unsigned told[MOST_FILES];     /* ... and how many of them each descriptor has been told of */
 
 static void *next(const char *name) { return dlsym(RTLD_NEXT, name); }
 
@@ -109,6 +111,7 @@ static int opened(int fd, const char *path, int flags) {
     path = whole(path, room);
     if (!is_ours(path) || fstat(fd, &found)) return fd;
     watched[fd] = found.st_ino;
+    told[fd] = failures[found.st_ino % MOST_FILES];
     spared[fd] = strstr(path, "/promises") != NULL;
     note(OPEN, found.st_ino, path, (flags & O_TRUNC) != 0, NULL, 0, 0);
     return fd;
@@ -240,17 +243,35 @@ RESIZES(ftruncate64, off64_t)
 GROWS(posix_fallocate, off_t)
 GROWS(posix_fallocate64, off64_t)
 
-/* -- flushes: one that fails has lost what was to be flushed, as Linux does it */
+/* -- flushes: one that fails has lost what was to be flushed, as Linux does it. It is told once to each
+ * descriptor that was open then: by the next flush, or by sync_file_range. */
+
+static int told_of_new_failure(int fd) {
+    unsigned count = failures[inode_of(fd) % MOST_FILES];
+    if (!inode_of(fd) || told[fd] == count) return 0;
+    told[fd] = count;
+    errno = EIO;
+    return 1;
+}
 
 #define SYNCS(name)                                                                   \
     int name(int fd) {                                                                \
         uint64_t inode = inode_of(fd), seen = inode ? length() : 0;                   \
-        int lost = fails(fd, FAIL_SYNCS), error = errno;                         \
-        int result = lost ? -1 : inode ? 0 : REAL(name)(fd);                          \
+        int lost = fails(fd, FAIL_SYNCS), error = errno;                              \
+        if (lost) {                                                                   \
+            told[fd] = ++failures[inode % MOST_FILES];                                \
+            note(LOST, inode, NULL, 0, NULL, 0, seen);                                \
+            errno = error;                                                            \
+            return -1;                                                                \
+        }                                                                             \
+        int result = inode ? 0 : REAL(name)(fd);                                      \
         if (inode && !result) note(SYNC, inode, NULL, 0, NULL, 0, seen);              \
-        if (lost) note(LOST, inode, NULL, 0, NULL, 0, seen);                          \
-        if (lost) errno = error;                                                      \
-        return result;                                                                \
+        return inode && told_of_new_failure(fd) ? -1 : result;                        \
     }
 SYNCS(fsync)
 SYNCS(fdatasync)
+
+int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {
+    if (told_of_new_failure(fd)) return -1;
+    return REAL(sync_file_range)(fd, offset, size, flags);
+}

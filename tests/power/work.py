@@ -36,6 +36,9 @@ from .recording import BROKEN, FULL, SYNCS, WRITES, Fault
 NAMES = "VWXYZ"
 WRITE_SECONDS = 30.0
 CHUNK_BYTES = 600
+UNSEEN_SHARE = 0.1
+MOST_BEATS = 40
+"""Without a promise, until a checkpoint comes."""
 
 
 class Diary:
@@ -103,6 +106,10 @@ class Worker:
             (act,) = self.dice.choices([*acts, self.reconnect], [*weights, 0.3])
             if self.dice.random() < self.failing:
                 self._fail(act)
+            elif self.failing and self.dice.random() < UNSEEN_SHARE:
+                self._try(self.fail_unseen)
+            elif self.failing:
+                self._try(act)
             else:
                 act()
 
@@ -113,17 +120,38 @@ class Worker:
         fault = Fault(
             which, self.dice.choice([FULL, BROKEN]), first=self.dice.randrange(12), count=count
         )
-        try:
-            with fault:
-                act()
-        except DatabaseError as error:
-            self.diary.write(failed=str(error))
+        with fault:
+            self._try(act)
         if fault.happened:
             self.diary.write(fault=[which, fault.calls])
         close_old_connections()  # as after each request
         self.node.courier.forget()
         wrong = [each.text for each in check(look()) if each.level is Level.ERROR]
         assert not wrong, wrong
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """It may fail also later: each descriptor is told of a flush that failed on another one."""
+        try:
+            act()
+        except DatabaseError as error:
+            self.diary.write(failed=str(error))
+            self.node.courier.forget()
+
+    def fail_unseen(self) -> None:
+        """A flush fails that belongs to no commit: nobody is told; then something is promised."""
+        state = self.node.state
+        leads = state.is_leader
+        with Fault(SYNCS, BROKEN, first=0, count=1) as fault:
+            for _ in range(MOST_BEATS):
+                if fault.look():
+                    break
+                if leads:
+                    self.beat()
+                else:
+                    self._heartbeat(state.current_term, state.leader_id or "b")
+        if fault.happened:
+            self.diary.write(fault=[SYNCS, fault.calls])
+        self.write() if leads else self.follow()
 
     # -- as leader
 

@@ -1,5 +1,6 @@
 """After an error of the disk, what a failed flush may have dropped is written once more."""
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from django.db import OperationalError, connection
 
 from raft_config.core.events import Propose, Tick
-from raft_config.storage import durability
+from raft_config.storage import durability, flush_watch
+from raft_config.storage.flush_watch import FlushWatch
 
 from .helpers import AT, IS_SQLITE, state_of, storage_of
 
@@ -19,7 +21,9 @@ pytestmark = [
 
 @pytest.fixture
 def storage():
-    return storage_of(state_of())
+    found = storage_of(state_of())
+    found._flushes.make_good()  # its descriptor is there, and nothing in doubt
+    return found
 
 
 @pytest.fixture
@@ -111,3 +115,78 @@ def test_another_database_has_no_wal_of_ours(storage, flushed, monkeypatch):
     monkeypatch.setattr(connection, "vendor", "postgresql")
     durability.write_wal_again("default")
     assert flushed == []
+
+
+# -- a flush that failed where nobody was told
+
+
+def test_what_another_descriptor_was_told_is_asked_for_before_a_promise(
+    storage, wal, flushed, monkeypatch
+):
+    told = [OSError("a flush has failed"), None]
+
+    def ask(_descriptor):
+        if error := told.pop(0):
+            raise error
+
+    monkeypatch.setattr(flush_watch, "ask_for_failures", ask)
+    storage.perform(Propose((b"x",)), **AT, likely_durable=True)
+    assert flushed == [wal]
+    storage.perform(Propose((b"y",)), **AT, likely_durable=True)
+    assert flushed == [wal]
+
+
+def test_nothing_is_promised_while_what_failed_cannot_be_written(storage, monkeypatch):
+    monkeypatch.setattr(flush_watch, "ask_for_failures", broken)
+    monkeypatch.setattr(durability, "_write_again", broken)
+    with pytest.raises(OperationalError, match="still fails"):
+        storage.perform(Propose((b"x",)), **AT, likely_durable=True)
+
+
+@pytest.mark.parametrize("is_forked", [False, True])
+def test_what_failed_before_a_process_could_know_is_written_again(
+    wal, flushed, monkeypatch, is_forked
+):
+    storage_of(state_of())
+    flushed.clear()
+    watch = FlushWatch("default")
+    watch.make_good()
+    watch.make_good()
+    assert flushed == [wal]
+    if is_forked:
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        watch.make_good()
+        assert flushed == [wal, wal]
+
+
+def test_lock_that_did_not_come_ends_no_doubt(storage, wal, flushed):
+    storage._flushes.doubt(OperationalError("disk I/O error"))
+    storage._flushes.doubt(OperationalError("database is locked"))
+    storage._flushes.settle()
+    assert flushed == [wal]
+
+
+def test_database_without_a_wal_is_in_no_doubt(storage, tmp_path, flushed, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "NAME", tmp_path / "gone")
+    storage._flushes.make_good()
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    storage._flushes.make_good()
+    assert flushed == []
+
+
+def test_system_tells_of_no_failure_where_there_was_none(tmp_path):
+    with (tmp_path / "file").open("wb") as file:
+        assert flush_watch.ask_for_failures(file.fileno()) is None
+
+
+def test_system_tells_of_what_cannot_be_asked():
+    reading, writing = os.pipe()
+    with pytest.raises(OSError, match="has failed"):
+        flush_watch._how_to_ask()(reading)
+    for each in (reading, writing):
+        os.close(each)
+
+
+def test_system_without_that_call_is_asked_by_a_flush(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    assert flush_watch._how_to_ask() is os.fsync
