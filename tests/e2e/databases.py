@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any, Protocol
 
 from benchmarks.nodes import MeasuredCluster
+from demo_site.cluster import Node
 
 POSTGRES = "tests.e2e.postgres_settings"
 
@@ -30,13 +31,17 @@ def postgres(name: str) -> Any:
     return psycopg.connect(dbname=name, autocommit=True)
 
 
-def make_databases(cluster: MeasuredCluster) -> None:
-    """An empty database for each node, if they are PostgreSQL's; the server is a test's own."""
+def make_databases(cluster: MeasuredCluster, nodes: Iterable[Node] | None = None) -> None:
+    """An empty database for each node, if they are PostgreSQL's; the server is a test's own.
+
+    An earlier cluster may have had the same port.
+    """
     if not on_postgres(cluster):
         return
     with closing(postgres("postgres")) as connection:
-        for node in cluster.nodes:
+        for node in cluster.nodes if nodes is None else nodes:
             # Our own ports; a name cannot be a parameter.
+            connection.execute(f"drop database if exists raft_e2e_{node.port} with (force)")
             connection.execute(f"create database raft_e2e_{node.port}")
 
 

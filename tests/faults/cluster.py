@@ -107,6 +107,7 @@ class FaultyCluster:
         """Start one node more, which asks to join; its id."""
         self.cluster = replace(self.cluster, size=self.cluster.size + 1)
         node = self.cluster.nodes[-1]
+        make_databases(self.cluster, [node])
         self._admit(node)
         processes.prepare(
             SimpleNamespace(nodes=[node], environment=self.cluster.environment)  # type: ignore[arg-type]
