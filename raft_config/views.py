@@ -11,6 +11,7 @@ back a vote that was already promised. The node's own transaction is over when a
     not leader, entry lost, change of members refused           409
     command refused             422      leader busy            503      outcome unknown     504
     of a newer release          501
+    our database fails          503
     our own fault               500      a fixed text; the log says what happened
 
 Messages of Raft are taken from strangers too, and answered with 200: a follower that lags does not
@@ -25,7 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from rest_framework.exceptions import MethodNotAllowed
@@ -56,6 +57,7 @@ logger = logging.getLogger("raft_config")
 
 READ_BYTES = 1024 * 1024
 MAX_PROBLEM = 500
+NO_DATABASE = b'{"error": "DatabaseError", "detail": "The database of this node fails now."}'
 
 Handler = Callable[[Node, Caller, bytes], bytes]
 """Makes the reply's body from a request's."""
@@ -131,6 +133,10 @@ class RpcView(APIView):
                 sender = self.caller.node_id if self.caller else ""
                 get_node().journal.refused(sender, type(exc).__name__)
             return self._reply(*reply)
+        if isinstance(exc, (OperationalError, InterfaceError)):
+            # It was restarted, cut off or locked: no fault of this code, so no traceback.
+            logger.warning("A message of a peer was not taken in, the database fails: %s", exc)
+            return self._reply(503, NO_DATABASE)
         logger.error("A message of a peer could not be answered", exc_info=exc)
         return self._reply(
             500, b'{"error": "InternalError", "detail": "See the log of this node."}'

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import IntegrityError, InterfaceError, OperationalError, connections
 from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import resolve, reverse
@@ -471,7 +471,7 @@ def test_an_answer_of_the_cluster_names_itself_and_its_facts(node, error, status
     [
         InvariantViolatedError("two leaders"),
         ConfigurationError("SECRETS", "must be kept"),
-        OperationalError("database is locked at /srv/secret/path"),
+        IntegrityError("at /srv/secret/path"),
         ZeroDivisionError("of ours"),
         RecursionError(),
     ],
@@ -487,6 +487,19 @@ def test_our_own_fault_is_a_signed_500_that_tells_nothing_and_a_logged_error(
     assert response.json() == {"error": "InternalError", "detail": "See the log of this node."}
     logged = [each for each in caplog.records if each.name == "raft_config"]
     assert [each.exc_info[1] for each in logged] == [error]
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_database_that_fails_is_a_signed_503_and_a_line_without_a_traceback(node, error, caplog):
+    node.error = error("terminating connection, at /srv/secret/path")
+    with caplog.at_level(logging.WARNING, "raft_config"):
+        response = post("raft", vote())
+    assert (response.status_code, response.is_signed) == (503, True)
+    assert response.json()["error"] == "DatabaseError"
+    assert b"/srv" not in response.content
+    (logged,) = [each for each in caplog.records if each.name == "raft_config"]
+    assert (logged.levelname, logged.exc_info) == ("WARNING", None)
+    assert "terminating connection" in logged.getMessage()
 
 
 def test_a_node_without_secrets_takes_no_messages(node):

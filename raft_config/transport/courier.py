@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 from .. import measures, tracing
 from ..core.messages import Envelope
@@ -234,9 +234,9 @@ class Courier:
             return
         try:
             self._on_replies(replies)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - each is told of below
             if len(replies) == 1:
-                logger.exception("A reply of node %s could not be stepped", replies[0].sender)
+                _tell_of(error, replies[0].sender)
                 return
             self.step_apart(replies)
 
@@ -244,3 +244,11 @@ class Courier:
         """Step each of them alone: nothing was kept, and one must not take the others with it."""
         for each in replies:
             self._step_together([each])
+
+
+def _tell_of(error: Exception, sender: str) -> None:
+    """A database that was restarted, cut off or locked is no fault of this code: no traceback."""
+    is_ours = not isinstance(error, (OperationalError, InterfaceError))
+    level = logging.ERROR if is_ours else logging.WARNING
+    text = "A reply of node %s could not be stepped: %s"
+    logger.log(level, text, sender, error, exc_info=error if is_ours else None)

@@ -4,6 +4,7 @@ import logging
 import threading
 
 import pytest
+from django.db import OperationalError
 
 from raft_config.core import messages
 from raft_config.core.log import Entry
@@ -185,6 +186,23 @@ def test_reply_that_cannot_be_stepped_is_logged_and_takes_no_other_with_it(netwo
     courier.close()
     assert sorted(stepped) == ["b", "d", "e"]
     assert "A reply of node c could not be stepped" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "has_traceback"), [(ValueError("of ours"), True), (OperationalError("down"), False)]
+)
+def test_database_that_fails_is_a_line_and_a_fault_of_ours_a_traceback(
+    network, caplog, error, has_traceback
+):
+    def step(_replies):
+        raise error
+
+    courier = Courier(network, step)
+    courier.post(heartbeat("b"), "")
+    eventually(lambda: "could not be stepped" in caplog.text)
+    courier.close()
+    (logged,) = [each for each in caplog.records if "stepped" in each.getMessage()]
+    assert (logged.levelname == "ERROR", bool(logged.exc_info)) == (has_traceback, has_traceback)
 
 
 def test_refusal_is_told_once_until_the_peer_answers_again(courier, network, stepped, caplog):
