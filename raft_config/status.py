@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -181,11 +180,3 @@ def _quorum(state: NodeState, members: tuple[MemberStatus, ...]) -> tuple[Health
         told = _("%(up)d of %(voters)d voters are up: one more loss stops changes.")
         return health, told % counted
     return health, _("%(up)d of %(voters)d voters are up.") % counted
-
-
-def wait_for_leader(timeout_seconds: float) -> str | None:
-    """The leader's id once this node knows one, or None when the time is over."""
-    deadline = time.monotonic() + timeout_seconds
-    while (leader_id := get_node().state.leader_id) is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return leader_id

@@ -13,12 +13,11 @@ from celery.beat import Service
 from django.core.management import call_command
 from django.test import override_settings
 
-from raft_config import status
 from raft_config.management.commands import raft_node
 from raft_config.node import Node
 from raft_config.tasks import queue_name
 
-from .peers import SECRETS, URLS, Peers, adopt, append, elect, from_peer, make_node
+from .peers import SECRETS, URLS, Peers, adopt, elect, make_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,12 +42,6 @@ def node():
     made = adopt(make_node(Peers()))
     yield made
     made.close()
-
-
-def test_waiting_for_a_leader_ends_when_there_is_one_or_the_time_is_over(node):
-    assert status.wait_for_leader(0.0) is None
-    node.receive(from_peer(node, append(1)))
-    assert status.wait_for_leader(20.0) == "b"
 
 
 # -- raft_tick
