@@ -12,6 +12,7 @@ Django, not the types, and not the tests that start servers and whole clusters o
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import nox
@@ -44,9 +45,8 @@ TOOLS = (
 @nox.parametrize(("python", "django"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def tests(session: nox.Session, django: str) -> None:
     """The newest of one Django, and for the rest the pinned releases."""
-    pins = Path(session.create_tmp()) / "pins.txt"
-    pins.write_text("\n".join(line for name, line in pinned().items() if name != "django"))
-    session.install("-c", str(pins), f"django~={django}.0", *bounds(), *TOOLS, "psycopg[binary]")
+    pins = pinned(session, lambda name: name != "django")
+    session.install("-c", pins, f"django~={django}.0", *bounds(), *TOOLS, "psycopg[binary]")
     run_tests(session)
 
 
@@ -54,7 +54,8 @@ def tests(session: nox.Session, django: str) -> None:
 def lowest(session: nox.Session) -> None:
     """The oldest releases that the package allows, under the oldest Python."""
     oldest = [f"{name}=={version}" for name, version in bounds().items()]
-    session.install(*oldest, *(pinned()[name] for name in TOOLS), "psycopg[binary]")
+    pins = pinned(session, TOOLS.__contains__)
+    session.install("-c", pins, *oldest, *TOOLS, "psycopg[binary]")
     run_tests(session)
 
 
@@ -70,8 +71,11 @@ def bounds() -> dict[str, str]:
     return dict(re.match(r"([\w.-]+)>=([\w.]+)", each).groups() for each in asked)
 
 
-def pinned() -> dict[str, str]:
-    """The lines of the requirements files, by name."""
+def pinned(session: nox.Session, keep: Callable[[str], bool]) -> str:
+    """A file with what the requirements files say of the packages that are kept."""
     files = ("requirements.txt", "requirements-dev.txt")
     lines = [line for name in files for line in Path(name).read_text().splitlines()]
-    return {line.partition("==")[0]: line for line in lines if "==" in line}
+    kept = [line for line in lines if "==" in line and keep(line.partition("==")[0])]
+    path = Path(session.create_tmp()) / "pins.txt"
+    path.write_text("\n".join(kept))
+    return str(path)
