@@ -111,6 +111,7 @@ def submit(command: Command | CancelSchedule, timeout_seconds: float | None = No
     """Bring a command to the leader, and wait until it is applied here. Raises as `propose`."""
     node = get_node()
     _refuse_within_atomic(node)
+    watcher.listen()  # before a process's first change, or nobody here would be told of it
     with node.journal.timed_write(), tracing.writing(node.node_id):
         return _submit(node, command, timeout_seconds)
 

@@ -75,6 +75,11 @@ def test_process_that_writes_is_told_before_the_write_returns(signals, admin_use
     ]
 
 
+def test_process_that_has_read_nothing_is_told_of_its_very_first_change(signals):
+    config.set("LIMIT", 20)
+    assert [(each["old_value"], each["new_value"]) for each in signals] == [(10, 20)]
+
+
 def test_setting_tells_its_own_listeners_though_one_fails(caplog):
     watcher.listen()
     config.update({"NAME": "Bakery", "QUIET": 2})
