@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
 from django.db.models.signals import post_migrate
 
 
@@ -24,3 +24,5 @@ class RaftConfigConfig(AppConfig):
         post_migrate.connect(permissions.create_group_permissions, sender=self)
         watcher = import_module("raft_config.watcher").watcher
         request_started.connect(watcher.listen, dispatch_uid="raft_config")
+        note_served = import_module("raft_config.version_file").note_served
+        request_finished.connect(note_served, dispatch_uid="raft_config")

@@ -22,7 +22,8 @@ RaftConfigError
 |-- MembershipError             a change of members was refused
 |-- PeerError                   a peer could not be used
 |   |-- PeerUnavailableError    try later; whether it got the message is not known
-|   |   `-- PeerUnreachableError   certain: there was no connection, so it got nothing
+|   |   |-- PeerUnreachableError   certain: there was no connection, so it got nothing
+|   |   `-- PeerSilentError        it took the message, and gave no answer in time: it may be busy
 |   `-- PeerRejectedError       fix the secret, the cluster id or the member list
 `-- MessageRefusedError         the sender's fault: nothing of its message was used
     |-- AuthenticationError     401: nothing proves who sent it, or that it is as it was sent
@@ -282,6 +283,10 @@ class PeerRejectedError(PeerError):
 
 class PeerUnreachableError(PeerUnavailableError):
     """There was no connection to the peer: for certain it received nothing."""
+
+
+class PeerSilentError(PeerUnavailableError):
+    """The peer was reached, and did not answer in time: it hangs, or is busy."""
 
 
 class MessageRefusedError(RaftConfigError):

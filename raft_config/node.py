@@ -60,6 +60,7 @@ from .exceptions import (
     MembershipError,
     NotLeaderError,
     OutcomeUnknownError,
+    PeerSilentError,
     RaftConfigError,
     StateMachineError,
     UnavailableError,
@@ -87,6 +88,9 @@ REACHABLE_SECONDS = 2.0
 
 UNREACHABLE_SECONDS = 0.5
 """... and how often while it does not."""
+
+SERVED_SECONDS = 3.0
+"""A web tier that has answered any request so lately, but not the ping in time, is busy."""
 
 FAILED_PINGS = 2
 """So many in a row, and the node neither campaigns nor leads."""
@@ -333,6 +337,9 @@ class Node:
     def check_reachability(self) -> None:
         """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10).
 
+        A web tier that is busy is none that is down: its leader must not give up the lead because a
+        ping waits behind its clients, who would then wait for another one, and hold the threads
+        that the new leader's messages need.
         The question is asked by a thread of its own: a web tier that hangs must not stop the ticks.
         """
         has_peers = bool(self.config.peers or self.config.join)
@@ -350,6 +357,8 @@ class Node:
         timeout = self.config.rpc_timeout_seconds
         try:
             self.transport.call(self.node_id, self.config.url, "ping", {}, timeout)
+        except PeerSilentError:
+            return version_file_of(self.config).has_served_within(SERVED_SECONDS)
         except RaftConfigError as error:
             logger.debug("Own URL %s does not answer: %s", self.config.url, error)
             return False

@@ -1,7 +1,8 @@
-"""Whether anything was applied since a process last looked: 16 bytes that all processes map.
+"""Whether anything was applied since a process last looked: 24 bytes that all processes map.
 
     token    8 bytes, drawn anew at each change: a reader compares it with the one it loaded at
     version  8 bytes: last_applied at that change, for those who wait for it
+    served   8 bytes: when a web request was answered last, in monotonic nanoseconds
 
 A token, and not the version itself: two processes that applied one after the other may tell of it
 in the other order, and after a power cut the version may have fallen. What was committed before a
@@ -20,6 +21,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,15 +29,16 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 
 from . import storage
-from .conf import RaftConfig
+from .conf import RaftConfig, get_config
+from .exceptions import ConfigurationError
 
 logger = logging.getLogger("raft_config")
 
 Found = TypeVar("Found")
 
-FILE_BYTES = 16
-TOKEN, VERSION = 0, 1
-"""The two words of the file."""
+FILE_BYTES = 24
+TOKEN, VERSION, SERVED = 0, 1, 2
+"""The words of the file."""
 
 CHECK_SECONDS = 1.0
 """How often to look whether the file was replaced, and at the row where the file cannot tell."""
@@ -44,7 +47,7 @@ THREAD_SECONDS = 2.0
 """How long a reader waits for a query that a thread of its own makes."""
 
 Words = memoryview | list[int]
-"""Token and version: mapped, or known to this process alone."""
+"""Those of the file: mapped, or known to this process alone."""
 
 
 class VersionFile:
@@ -56,7 +59,7 @@ class VersionFile:
         # A SQLite file has one host; its other processes map the same bytes.
         self._asks_row = connections[config.database].vendor != "sqlite"
         self._inode = 0
-        self.words: Words = [new_token(), 0]
+        self.words: Words = [new_token(), 0, 0]
         """Compare words[TOKEN]; take it anew from here after `check_at`."""
         self.check_at = 0.0
 
@@ -86,6 +89,17 @@ class VersionFile:
         if self.words[VERSION] != version:
             self.publish(version)
 
+    # These two never check the file: that may ask the database, on a thread that is done with it.
+
+    def note_served(self) -> None:
+        """A web request was answered."""
+        self.words[SERVED] = time.monotonic_ns()
+
+    def has_served_within(self, seconds: float) -> bool:
+        """Whether any web process of this host has answered any request so lately."""
+        # What was noted before a reboot may lie ahead.
+        return 0 <= time.monotonic_ns() - self.words[SERVED] <= seconds * 1e9
+
     def _check(self) -> None:
         self.check_at = time.monotonic() + CHECK_SECONDS
         try:
@@ -97,7 +111,7 @@ class VersionFile:
                     "seen after up to %g s. Make it writable for every process of the node.",
                     *(self._path, error, CHECK_SECONDS),
                 )
-                self.words, self._inode = [new_token(), 0], -1
+                self.words, self._inode = [new_token(), 0, 0], -1
         if self._asks_row or isinstance(self.words, list):
             self._ask_row()
 
@@ -145,6 +159,12 @@ def version_file_of(config: RaftConfig) -> VersionFile:
     if found is None:
         found = _files[key] = VersionFile(config)
     return found
+
+
+def note_served(**_: object) -> None:
+    """Django's signal `request_finished`: the web tier is alive."""
+    with suppress(ConfigurationError):  # told of by the checks, and to whoever uses a setting
+        version_file_of(get_config()).note_served()
 
 
 def query_apart(alias: str, query: Callable[[], Found]) -> Found:

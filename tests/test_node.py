@@ -33,6 +33,7 @@ from raft_config.exceptions import (
     NotLeaderError,
     OutcomeUnknownError,
     PeerRejectedError,
+    PeerSilentError,
     UnavailableError,
     UnknownCommandError,
     UnsupportedCommandError,
@@ -459,6 +460,36 @@ def test_node_that_its_own_url_does_not_answer_may_not_lead_until_it_does(node, 
 def test_leader_that_its_own_url_does_not_answer_steps_down(leader, peers):
     peers.down = {"a"}
     for _ in range(2):
+        look(leader, peers, 1)
+    assert not leader.state.is_leader
+
+
+def be_silent(**_):
+    raise PeerSilentError("Read timed out.")
+
+
+def test_leader_whose_web_tier_is_busy_with_others_leads_on(leader, peers):
+    """A ping that waits behind clients is late, and no sign that nobody is answered."""
+    peers.answers["ping"] = be_silent
+    for _ in range(4):
+        version_file_of(leader.config).note_served()
+        look(leader, peers, 1)
+    assert leader.state.is_leader
+
+
+def test_leader_whose_web_tier_answers_nobody_steps_down(leader, peers, monkeypatch):
+    peers.answers["ping"] = be_silent
+    version_file_of(leader.config).note_served()
+    long_ago = time.monotonic_ns() + 10**11
+    monkeypatch.setattr(time, "monotonic_ns", lambda: long_ago)
+    look(leader, peers, 2)
+    assert not leader.state.is_leader
+
+
+def test_leader_that_is_not_reached_at_all_steps_down_whoever_was_answered(leader, peers):
+    peers.down = {"a"}
+    for _ in range(2):
+        version_file_of(leader.config).note_served()
         look(leader, peers, 1)
     assert not leader.state.is_leader
 

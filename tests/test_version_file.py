@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.core.signals import request_finished
 from django.db import DatabaseError, connection, transaction
 
 from raft_config import version_file
@@ -110,6 +111,49 @@ def test_link_in_its_place_is_not_followed(path, tmp_path, caplog):
     VersionFile(get_config()).publish(1)
     assert target.read_bytes() == b"precious"
     assert "cannot be used" in caplog.text
+
+
+def test_request_that_one_process_answered_is_known_to_the_others():
+    one, other = two_processes()
+    for each in (one, other):
+        each.token()
+    assert not other.has_served_within(60.0)
+    one.note_served()
+    assert other.has_served_within(60.0)
+    assert not other.has_served_within(-1.0)
+
+
+def test_request_that_was_answered_before_a_reboot_counts_no_more(monkeypatch):
+    (file, _) = two_processes()
+    file.note_served()
+    monkeypatch.setattr(time, "monotonic_ns", lambda: 0)
+    assert not file.has_served_within(60.0)
+
+
+def test_answering_a_request_asks_no_database(path, django_assert_num_queries, db):
+    path.parent.mkdir()
+    path.mkdir()  # nothing that could be mapped: whoever looks now asks the row
+    with django_assert_num_queries(0):
+        request_finished.send(None)
+
+
+def test_answering_a_request_never_fails_for_wrong_settings(settings):
+    settings.RAFT_CONFIG = {"PEERS": 7}
+    request_finished.send(None)
+
+
+def test_page_that_is_answered_is_noted(client):
+    client.get("/nowhere/")
+    assert version_file_of(get_config()).has_served_within(60.0)
+
+
+def test_file_of_an_older_release_is_made_longer(path):
+    path.parent.mkdir()
+    path.write_bytes(bytes(16))
+    file = VersionFile(get_config())
+    file.publish(7)
+    file.note_served()
+    assert path.stat().st_size == version_file.FILE_BYTES
 
 
 def test_file_is_for_its_owner_only(path):

@@ -25,6 +25,7 @@ from ..exceptions import (
     MessageRefusedError,
     MisdirectedError,
     PeerRejectedError,
+    PeerSilentError,
     PeerUnavailableError,
     PeerUnreachableError,
 )
@@ -244,6 +245,8 @@ class HttpTransport:
             raise PeerRejectedError(f"{url!r} is no URL to post to: {error}") from error
         except UNREACHABLE as error:
             raise PeerUnreachableError(f"{url} does not answer: {error}") from error
+        except failures.ReadTimeoutError as error:
+            raise PeerSilentError(f"{url} does not answer: {error}") from error
         except failures.HTTPError as error:
             raise PeerUnavailableError(f"{url} does not answer: {error}") from error
 

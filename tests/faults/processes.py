@@ -6,15 +6,21 @@ import os
 import random
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+
+import requests
 
 from demo_site import processes
 from demo_site.processes import RAFT, WEB
 
-from .cluster import FaultyCluster
+from .cluster import USER, FaultyCluster
 from .networks import CUT
 from .registry import Proof, again_and_again, fault, ruled
+
+CROWD = 64
+"""Four for each thread of its web server."""
 
 
 @contextmanager
@@ -119,6 +125,42 @@ def leader_paused_long(cluster: FaultyCluster) -> Iterator[Proof]:
 def celery_paused(cluster: FaultyCluster) -> Iterator[Proof]:
     with _paused(cluster, cluster.wait_for_leader(), RAFT) as proof:
         yield proof
+
+
+@fault("web server of the leader hangs", seconds=12)
+def web_hangs(cluster: FaultyCluster) -> Iterator[Proof]:
+    """Connections are accepted, and nothing is answered: another node has to lead."""
+    with _paused(cluster, cluster.wait_for_leader(), WEB) as proof:
+        yield proof
+
+
+@fault("crowd at the leader", seconds=10)
+def crowd(cluster: FaultyCluster) -> Iterator[Proof]:
+    """So many write through the leader that its own ping has to wait; it must not step down."""
+    leader = cluster.wait_for_leader()
+    url = f"{cluster.cluster.node(leader).site_url}api/settings/SHOP_NAME/"
+    statuses: Counter[int] = Counter()
+    begun_in = cluster.states()[leader].term
+
+    def write(ends: threading.Event) -> None:
+        with requests.Session() as session:
+            session.trust_env, session.auth = False, USER
+            while not ends.is_set():
+                with suppress(requests.RequestException):
+                    statuses[session.put(url, json={"value": "Shop"}, timeout=30).status_code] += 1
+
+    with ExitStack() as stack:
+        for _ in range(CROWD):
+            stack.enter_context(again_and_again(write))
+        term = lambda: cluster.states()[leader].term  # noqa: E731
+        yield (
+            lambda: (
+                f"{sum(statuses.values())} answered, {statuses[200]} with 200; "
+                f"from term {begun_in} to {term()}"
+                if statuses[200]
+                else ""
+            )
+        )
 
 
 @fault("leader alone, and without ticks", seconds=6)
