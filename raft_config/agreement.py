@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from typing import Final
 
+from .asking import Answer, begin_asking, collect
 from .conf import ETCD
 from .node import Node, get_node
-from .picture import Answer, begin_asking, collect
 
 logger = logging.getLogger("raft_config")
 

@@ -8,40 +8,24 @@ quorum, is what the leader hears, where it answers: every node then says the sam
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from . import status
+from .asking import Answer, asked
 from .conf import ETCD
 from .core.configuration import Configuration
-from .exceptions import PeerUnavailableError, PeerUnreachableError, RolledBackError
-from .language import told
-from .node import Node, get_node
+from .exceptions import RolledBackError
+from .node import get_node
 from .operations import Facts
 from .operations.survey import describe
 from .status import ClusterStatus, Health, MemberStatus
 
-PATIENCE_SECONDS = 0.8
-ASKED_ANEW_SECONDS = 1.0
 SKEW_SECONDS = 1.0
 """A clock that differs by more is worth a warning; it bears on ages and schedules alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a peer said of itself."""
-
-    facts: Facts | None
-    problem: str = ""
-    offset_seconds: float | None = None
-    """By how much its clock is ahead of ours; half the way there and back is its error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +35,8 @@ class Seen:
     member: MemberStatus
     facts: Facts | None
     problem: str
+    refuses: bool
+    """It answered that it refuses this node."""
     offset_seconds: float | None
     lag_seconds: float | None
     """How old what it has applied is; None where nobody knows."""
@@ -96,7 +82,7 @@ def look() -> Picture:
             node.tick()  # a cluster of one works without a driver
     answers = asked(node)
     here = status.read()
-    answers = {**answers, here.node_id: Answer(describe(node), "", 0.0)}
+    answers = {**answers, here.node_id: Answer(describe(node), offset_seconds=0.0)}
     return compose(here, answers, node.state.configuration)
 
 
@@ -108,7 +94,10 @@ def compose(
     leader_id = _leader(here, answers)
     leader = answers.get(leader_id or "", Answer(None)).facts
     last = max(here.commit_index, leader.commit_index if leader else 0)
+    is_only_heard = here.hears_leader and answers.get(leader_id or "", Answer(None)).is_late
     up = _heard(here, leader, answers) - _older_copies(answers)
+    if is_only_heard:
+        up.add(str(leader_id))
     nodes = tuple(
         _seen(
             member,
@@ -121,9 +110,11 @@ def compose(
     )
     if ETCD in configuration.voters:
         health, headline = _etcd_health(nodes, leader_id)
+    elif is_only_heard:
+        health, headline = Health.DEGRADED, _heard_only(here)
     else:
         health, headline = _quorum(nodes, leader_id, configuration)
-    warnings = tuple(_warnings(here, nodes))
+    warnings = (*_warnings(here, nodes), *_lost_for_good(health, nodes))
     if warnings and health is Health.HEALTHY:
         health = Health.DEGRADED
     return Picture(here, nodes, health, headline, warnings, leader_id)
@@ -182,6 +173,7 @@ def _seen(member: MemberStatus, answer: Answer, last: int, *, is_up: bool, disag
         member=replace(member, lag_entries=lag),
         facts=facts,
         problem=answer.problem,
+        refuses=answer.is_refusal,
         offset_seconds=answer.offset_seconds,
         lag_seconds=0.0 if lag == 0 else silence,
         is_up=is_up,
@@ -200,8 +192,7 @@ def _quorum(
     spare = up - configuration.majority
     facts = {"up": up, "voters": len(voters), "spare": spare, "leader": leader_id}
     if spare < 0:
-        told = _("%(up)d of %(voters)d voters up: no change can be made until more are back.")
-        return Health.NO_QUORUM, told % facts
+        return Health.NO_QUORUM, _too_few(voters) % facts
     if leader_id is None:
         return Health.NO_QUORUM, _("%(up)d of %(voters)d voters up, but nobody leads yet.") % facts
     health = Health.HEALTHY if all(each.is_up for each in nodes) else Health.DEGRADED
@@ -211,6 +202,22 @@ def _quorum(
         return health, _("%(up)d of %(voters)d up: one more loss stops writes.") % facts
     told = _("%(up)d of %(voters)d voters up: %(spare)d more may be lost before writes stop.")
     return health, told % facts
+
+
+def _too_few(voters: list[Seen]) -> str:
+    if any(each.refuses for each in voters):
+        # They may be well among themselves: what is wrong may be wrong here.
+        return _("Of %(voters)d voters some refuse this node: from here no change can be made.")
+    return _("%(up)d of %(voters)d voters up: no change can be made until more are back.")
+
+
+def _heard_only(here: ClusterStatus) -> str:
+    """A leader steps down unless a majority hears it, so there is one."""
+    told = _(
+        "Node %(leader)s leads, and is heard here, but does not answer in time: who else is up is "
+        "not known."
+    )
+    return told % {"leader": here.leader_id}
 
 
 def _etcd_health(nodes: tuple[Seen, ...], leader_id: str | None) -> tuple[Health, str]:
@@ -232,11 +239,41 @@ def _warnings(here: ClusterStatus, nodes: tuple[Seen, ...]) -> list[str]:
     for each in nodes:
         is_alone = len(nodes) == 1
         found.extend(_warnings_of(each, here.node_id, is_alone=is_alone))
-    return found
+    return found + _clocks(nodes)
+
+
+def _clocks(nodes: tuple[Seen, ...]) -> list[str]:
+    """Whose clock is off; if all the others differ alike, it is this node's own."""
+    offsets = {
+        each.node_id: each.offset_seconds or 0.0 for each in nodes if not each.member.is_self
+    }
+    known = [offsets[each.node_id] for each in nodes if each.facts and not each.member.is_self]
+    if len(known) > 1 and (min(known) > SKEW_SECONDS or max(known) < -SKEW_SECONDS):
+        told = _(
+            "The clock of this node differs by %(seconds)+.1f s from all others; mend its NTP."
+        )
+        return [told % {"seconds": -sum(known) / len(known)}]
+    told = _("The clock of node %(node)s differs by %(seconds)+.1f s; mend its NTP.")
+    return [
+        told % {"node": node_id, "seconds": seconds}
+        for node_id, seconds in offsets.items()
+        if abs(seconds) > SKEW_SECONDS
+    ]
+
+
+def _lost_for_good(health: Health, nodes: tuple[Seen, ...]) -> list[str]:
+    """What is left to be done where waiting does not help."""
+    voters = [each for each in nodes if each.member.is_voter]
+    silent = [each for each in voters if each.facts is None and not each.refuses]
+    if health is not Health.NO_QUORUM or 2 * len(silent) < len(voters) or not voters:
+        return []
+    return [_("If they never come back: raft_recover --plan tells what would be lost, and asks.")]
 
 
 def _warnings_of(seen: Seen, own_id: str, *, is_alone: bool) -> list[str]:
     facts, names = seen.facts, {"node": seen.node_id, "problem": seen.problem}
+    if seen.refuses:
+        return [_("Node %(node)s answers, and refuses this node: %(problem)s") % names]
     if facts is None:
         return [_("Node %(node)s does not answer: %(problem)s") % names]
     if seen.is_rolled_back:
@@ -264,77 +301,4 @@ def _warnings_of_facts(seen: Seen, facts: Facts, own_id: str, *, is_alone: bool)
         found.append(told % names)
     if facts.drained:
         found.append(_("Node %(node)s is drained: it will not lead until that is ended.") % names)
-    if abs(seen.offset_seconds or 0.0) > SKEW_SECONDS:
-        told = _("The clock of node %(node)s differs by %(seconds)+.1f s; mend its NTP.")
-        found.append(told % {**names, "seconds": seen.offset_seconds})
     return found
-
-
-# -- asking
-
-
-class _Asked:
-    """The last answers of this process."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.node: Node | None = None
-        self.at = 0.0
-        self.answers: dict[str, Answer] = {}
-
-
-_asked = _Asked()
-
-
-def asked(node: Node) -> dict[str, Answer]:
-    """What each peer says of itself, at most a second old."""
-    with _asked.lock:  # whoever comes meanwhile gets the same answers
-        if _asked.node is not node or time.monotonic() - _asked.at > ASKED_ANEW_SECONDS:
-            _asked.answers = collect(begin_asking(node), PATIENCE_SECONDS)
-            _asked.node, _asked.at = node, time.monotonic()
-        return _asked.answers
-
-
-def begin_asking(node: Node) -> dict[str, Future[Answer]]:
-    """Ask every peer in a thread of its own, which speaks HTTP and nothing else."""
-    members = node.state.configuration.members
-    peers = {each.node_id: each.address for each in members if each.node_id != node.node_id}
-    if not peers:
-        return {}
-    pool = ThreadPoolExecutor(len(peers), "raft-ask")
-    try:
-        return {each: pool.submit(_ask, node, each, address) for each, address in peers.items()}
-    finally:
-        pool.shutdown(wait=False)
-
-
-def collect(futures: Mapping[str, Future[Answer]], seconds: float) -> dict[str, Answer]:
-    """What was answered in that time, and why nothing was."""
-    done, _late = wait(futures.values(), timeout=seconds)
-    return {
-        node_id: _answer_of(future) if future in done else Answer(None, _silence())
-        for node_id, future in futures.items()
-    }
-
-
-def _answer_of(future: Future[Answer]) -> Answer:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, PeerUnreachableError):
-        nobody = _("nobody listens at its address. Start its web server, or look for a firewall.")
-        return Answer(None, nobody)
-    return Answer(None, _silence() if isinstance(error, PeerUnavailableError) else told(error))
-
-
-def _silence() -> str:
-    return _("it gives no answer in time. Look at its web server and its log.")
-
-
-def _ask(node: Node, node_id: str, address: str) -> Answer:
-    """On a thread of its own, which knows no language: errors become words in `collect`."""
-    sent_at = time.time()
-    found: Any = node.transport.call(node_id, address, "describe", {}, PATIENCE_SECONDS)
-    facts = Facts(**found)
-    middle = (sent_at + time.time()) / 2
-    return Answer(facts, "", facts.clock_ms / 1000 - middle)

@@ -64,9 +64,11 @@ class ClusterStatus:
     """Of the protocol."""
     values_hash: int
     leader_since: float | None
-    """When this node learned of the present leader; None if there is none, or it was long ago."""
+    """When this node learned who leads, or that nobody does; None if that was long ago."""
     heard_seconds: float | None
     """Since a follower heard its leader; None on the leader, and without one."""
+    hears_leader: bool
+    """It heard another node lead within an election timeout: then a majority hears that one too."""
     log_entries: int
     log_bytes: int
     snapshot_bytes: int
@@ -122,11 +124,14 @@ def _stored_facts(node: Node, state: NodeState, now: float) -> dict[str, Any]:
     log_entries, log_bytes = node.storage.log.size()
     snapshot = node.storage.log.snapshot
     rings = node.journal.rings
+    heard_seconds = max(0.0, now - heard_at) if heard_at and state.leader_id else None
+    patience = node.config.timing.election_timeout_seconds
     driven_at = rings.last_driven(now)
     latest = [each for each in rings.samples(now) if each.ticks][-LATEST_SAMPLES:]
     return {
-        "leader_since": rings.leader_since(state.current_term) if state.leader_id else None,
-        "heard_seconds": max(0.0, now - heard_at) if heard_at and state.leader_id else None,
+        "leader_since": rings.leader_since(state.leader_id, state.current_term),
+        "heard_seconds": heard_seconds,
+        "hears_leader": heard_seconds is not None and heard_seconds < patience,
         "log_entries": log_entries,
         "log_bytes": log_bytes,
         "snapshot_bytes": snapshot.size_bytes if snapshot else 0,

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from raft_config import picture, status
+from raft_config import asking, picture, status
 from raft_config.admin import drawing
+from raft_config.asking import Answer
 from raft_config.core.configuration import Configuration, Member
 from raft_config.exceptions import (
     PeerRejectedError,
@@ -13,7 +14,7 @@ from raft_config.exceptions import (
     PeerUnreachableError,
 )
 from raft_config.operations import Facts
-from raft_config.picture import Answer, compose, disagreeing
+from raft_config.picture import compose, disagreeing
 from raft_config.status import Health, MemberStatus
 
 from .peers import elect, facts
@@ -27,7 +28,7 @@ def node(one_of_three):
 
 
 def said(node_id, **more):
-    return Answer(Facts(**{**facts(node_id), **more}), "", 0.0)
+    return Answer(Facts(**{**facts(node_id), **more}), offset_seconds=0.0)
 
 
 SILENT = Answer(None, "no answer")
@@ -90,6 +91,40 @@ def test_what_is_wrong_with_a_node_is_told_with_its_remedy(node, answer, says):
     assert found.health is Health.DEGRADED
     (only,) = found.warnings
     assert only.startswith(says)
+
+
+def test_leader_that_is_heard_and_does_not_answer_has_its_quorum(node):
+    """It was asked in vain once, and would have stepped down without a majority."""
+    here = replace(composed(leader="b").here, hears_leader=True)
+    late = Answer(None, "no answer", is_late=True)
+    found = composed(here, leader="b", b=late, c=SILENT)
+    assert found.health is Health.DEGRADED
+    assert found.headline.startswith("Node b leads, and is heard here, but does not answer")
+    assert [each.is_up for each in found.nodes] == [True, True, False]
+    gone = composed(here, leader="b", b=SILENT, c=SILENT)
+    unheard = composed(replace(here, hears_leader=False), leader="b", b=late, c=SILENT)
+    assert gone.health is unheard.health is Health.NO_QUORUM
+
+
+def test_nodes_that_refuse_this_one_are_not_told_to_be_down(node):
+    refusal = Answer(None, "Compare SECRETS.", is_refusal=True)
+    found = composed(leader=None, b=refusal, c=refusal)
+    assert found.headline == "Of 3 voters some refuse this node: from here no change can be made."
+    assert found.warnings[0] == "Node b answers, and refuses this node: Compare SECRETS."
+    assert len(found.warnings) == 2
+    assert [spot.role for spot in drawing.draw(found).spots[1:]] == ["refuses this node"] * 2
+
+
+def test_lost_majority_is_told_with_the_way_out(node):
+    assert "raft_recover --plan" in composed(leader=None, b=SILENT, c=SILENT).warnings[-1]
+    assert len(composed(c=SILENT).warnings) == 1
+
+
+def test_clock_that_differs_from_all_others_is_this_nodes_own(node):
+    off = {each: replace(said(each), offset_seconds=-12.0) for each in "bc"}
+    (only,) = composed(**off).warnings
+    assert only.startswith("The clock of this node differs by +12.0 s from all others")
+    assert len(composed(b=off["b"]).warnings) == 1
 
 
 def test_who_is_up_is_what_the_leader_hears(node):
@@ -191,7 +226,9 @@ def test_silence_is_told_in_words_with_what_to_do(node, monkeypatch, error, says
 
     elect(node)
     monkeypatch.setattr(node.transport, "call", fail)
-    assert picture.look().nodes[1].problem.startswith(says)
+    found = picture.look().nodes[1]
+    assert found.problem.startswith(says)
+    assert found.refuses is isinstance(error, PeerRejectedError)
 
 
 def test_peer_that_hangs_holds_the_page_up_for_a_second_at_most(node, monkeypatch):
@@ -205,7 +242,7 @@ def test_peer_that_hangs_holds_the_page_up_for_a_second_at_most(node, monkeypatc
 
     elect(node)
     monkeypatch.setattr(node.transport, "call", hang)
-    monkeypatch.setattr(picture, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.05)
     try:
         found = picture.look()  # returns, while they still hang
     finally:
@@ -216,5 +253,5 @@ def test_peer_that_hangs_holds_the_page_up_for_a_second_at_most(node, monkeypatc
 def test_clock_of_a_peer_is_compared_with_the_middle_of_the_way(node):
     elect(node)
     node.transport.facts["b"] = {"clock_ms": facts("b")["clock_ms"] + 5000}
-    offset = picture.asked(node)["b"].offset_seconds
+    offset = asking.asked(node)["b"].offset_seconds
     assert offset == pytest.approx(5.0, abs=0.9)

@@ -109,13 +109,17 @@ def _kind(seen: Seen, *, is_leader: bool) -> tuple[str, str]:
     if seen.is_rolled_back:
         return "down", _("older copy")
     if not seen.is_up:
-        return "down", _("not heard") if seen.facts else _("no answer")
+        return "down", _("refuses this node") if seen.refuses else _unheard(seen)
     if is_leader:
         return "leader", _("leader")
     if not seen.member.is_voter:
         return "learner", _("learner")
     is_campaigning = seen.facts is not None and "candidate" in seen.facts.role
     return "voter", _("candidate") if is_campaigning else _("follower")
+
+
+def _unheard(seen: Seen) -> str:
+    return _("not heard") if seen.facts else _("no answer")
 
 
 def _detail(seen: Seen) -> str:

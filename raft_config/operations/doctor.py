@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 from ..core.configuration import Member
 from ..etcd.describing import endpoints_of
 from ..etcd.node import EtcdNode
-from ..exceptions import PeerRejectedError, RaftConfigError
+from ..exceptions import (
+    PeerRejectedError,
+    PeerUnavailableError,
+    PeerUnreachableError,
+    RaftConfigError,
+)
 from ..language import told
 from ..node import Node
 from .driver import check_driver, look_at_driver
@@ -30,10 +35,12 @@ def examine_cluster(node: Node) -> list[Finding]:
     if own.is_rolled_back:
         # Whatever else is wrong here is wrong because of that, or cannot be mended before.
         return [older_copy_here(node)]
-    findings = [*check_project(node), *check_self(node, own), *check_leader(node, own)]
+    findings = [*check_project(node), *check_self(node, own)]
     if isinstance(node, EtcdNode):
-        return [*findings, *check_etcd(node)]
-    for seen in look_at_peers(node):
+        return [*findings, *check_leader(node, own, ()), *check_etcd(node)]
+    peers = look_at_peers(node)
+    findings += check_leader(node, own, peers)
+    for seen in peers:
         findings += check_peer(node, own, seen)
     return findings
 
@@ -107,23 +114,36 @@ def _own_url(node: Node) -> Finding:
         remedy = _(
             "Start the web server, or correct RAFT_CONFIG['URL']; until then it will not lead."
         )
+        if isinstance(problem, PeerRejectedError):
+            remedy = _(
+                "The text says what to correct; the web server may run with other settings than "
+                "this command."
+            )
         return error("own URL", text, remedy)
     return ok("own URL", _("%(url)s answers") % facts)
 
 
-def check_leader(node: Node, own: Facts) -> Iterator[Finding]:
-    """Whether changes can be made."""
-    configuration = node.state.configuration
-    if not own.leader_id:
-        text = _("this node knows of none: %(needed)d of %(voters)d voters are needed") % {
-            "needed": configuration.majority,
-            "voters": len(configuration.voters),
-        }
-        remedy = _("Start enough voters; if they are lost for good, see raft_recover --plan.")
-        yield error("leader", text, remedy)
+def check_leader(node: Node, own: Facts, peers: Sequence[Seen]) -> Iterator[Finding]:
+    """Whether changes can be made; if not, whether that is this node's trouble or everybody's."""
+    if own.leader_id:
+        facts = {"leader": own.leader_id, "term": own.term}
+        yield ok("leader", _("node %(leader)s leads term %(term)d") % facts)
         return
-    facts = {"leader": own.leader_id, "term": own.term}
-    yield ok("leader", _("node %(leader)s leads term %(term)d") % facts)
+    answers = [each.facts for each in peers if each.facts is not None]
+    leading = sorted({each.leader_id for each in answers if each.leader_id})
+    voters = node.state.configuration.voters
+    up = voters & {own.node_id, *(each.node_id for each in answers)}
+    counted = {"up": len(up), "voters": len(voters), "needed": node.state.configuration.majority}
+    if leading:
+        text = _("this node hears none, and node %(leader)s leads others") % {"leader": leading[0]}
+        remedy = _("Mend the way from there to here: look at the other findings, here and there.")
+    elif node.state.configuration.is_majority(up):
+        text = _("there is none, and %(up)d of %(voters)d voters answer") % counted
+        remedy = _("Wait for some seconds; then look for drained nodes, and for their drivers.")
+    else:
+        text = _("this node knows of none: %(needed)d of %(voters)d voters are needed") % counted
+        remedy = _("Start enough voters; if they are lost for good, see raft_recover --plan.")
+    yield error("leader", text, remedy)
 
 
 def _as_it_says() -> str:
@@ -195,12 +215,7 @@ def check_peer(node: Node, own: Facts, seen: Seen) -> Iterator[Finding]:
     subject, facts = _("node %(node)s") % {"node": seen.member.node_id}, seen.facts
     names = {"url": seen.member.address}
     if facts is None:
-        remedy = _("Start it, or correct its URL: raft_members set-url; if it is lost, remove it.")
-        if isinstance(seen.problem, PeerRejectedError):
-            remedy = _("The text says what to correct.")
-        problem = told(seen.problem) if seen.problem else ""
-        text = _("not reached at %(url)s: %(problem)s") % {**names, "problem": problem}
-        yield error(subject, text, remedy)
+        yield _unreached(subject, seen)
         return
     if facts.is_rolled_back:
         remedy = _("raft_members remove %(node)s, then raft_recover --join URL on it.")
@@ -211,6 +226,22 @@ def check_peer(node: Node, own: Facts, seen: Seen) -> Iterator[Finding]:
     yield _clock(node, subject, seen)
     yield from _identity(subject, own, facts, seen.member)
     yield from _agreement(subject, own, facts)
+
+
+def _unreached(subject: str, seen: Seen) -> Finding:
+    problem = told(seen.problem) if seen.problem else ""
+    facts = {"url": seen.member.address, "problem": problem}
+    if isinstance(seen.problem, PeerRejectedError):
+        text = _("%(url)s answers, and refuses this node: %(problem)s") % facts
+        return error(subject, text, _("The text says what to correct."))
+    text = _("not reached at %(url)s: %(problem)s") % facts
+    if isinstance(seen.problem, PeerUnavailableError) and not isinstance(
+        seen.problem, PeerUnreachableError
+    ):
+        remedy = _("It may hang: look at its log, and start its web server anew.")
+        return error(subject, text, remedy)
+    remedy = _("Start it, or correct its URL: raft_members set-url; if it is lost, remove it.")
+    return error(subject, text, remedy)
 
 
 def _back(node: Node, subject: str, seen: Seen) -> Finding:

@@ -95,10 +95,14 @@ class Rings:
         """The newest first."""
         return list(Event.objects.using(self.alias)[:limit])
 
-    def leader_since(self, term: int) -> float | None:
-        """When this node learned who leads the term; None if that is forgotten."""
-        events = Event.objects.using(self.alias).filter(kind="leader", term=term)
-        return events.values_list("at", flat=True).first()
+    def leader_since(self, leader_id: str | None, term: int) -> float | None:
+        """When this node learned who leads the term, or that nobody does; None if forgotten."""
+        events = Event.objects.using(self.alias)
+        if leader_id:
+            found = events.filter(kind="leader", term=term)
+        else:
+            found = events.filter(kind="no leader")
+        return found.values_list("at", flat=True).first()
 
     def disagreement(self) -> str:
         """Which node was found to differ, if no comparison found it equal since; "" for none."""

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
-from raft_config.exceptions import PeerRejectedError, PeerUnavailableError
+from raft_config.exceptions import PeerRejectedError, PeerUnavailableError, PeerUnreachableError
 from raft_config.models import Node as NodeRow
 from raft_config.operations.survey import describe
 
@@ -102,7 +102,6 @@ def test_peer_that_is_down_is_told_with_its_url(well, peers):
     peers.down = {"b"}
     (found,) = of("node b")
     assert "not reached at http://b.test/raft" in found["text"]
-    assert "raft_members set-url" in found["remedy"]
     assert run(command="raft_doctor").code == 1
 
 
@@ -113,6 +112,15 @@ def test_peer_that_refuses_says_itself_what_to_correct(well, monkeypatch, peers)
     (found,) = of("node b")
     assert "Compare SECRETS" in found["text"]
     assert found["remedy"] == "The text says what to correct."
+    (found,) = of("own URL")
+    assert "with other settings than this command" in found["remedy"]
+
+
+def test_peer_that_hangs_is_not_told_to_be_gone(well, monkeypatch, peers):
+    peers.down = {"b"}
+    assert "It may hang" in of("node b")[0]["remedy"]
+    monkeypatch.setattr(peers, "_require_up", lambda _peer: fail(PeerUnreachableError("none"))())
+    assert "Start it, or correct its URL" in of("node b")[0]["remedy"]
 
 
 def test_way_back_is_looked_at_too(well, peers):
@@ -157,6 +165,15 @@ def test_missing_leader_is_told(node, peers):
     peers.down = {"b", "c"}
     (found,) = of("leader")
     assert "2 of 3 voters are needed" in found["text"]
+    peers.down = {"c"}
+    peers.answers["probe"] = fail(PeerUnavailableError("slow"))
+    peers.facts["b"] = {"leader_id": ""}
+    (found,) = of("leader")
+    assert found["text"] == "there is none, and 2 of 3 voters answer"
+    assert "drained nodes" in found["remedy"]
+    peers.facts["b"] = {"leader_id": "b"}
+    (found,) = of("leader")
+    assert found["text"] == "this node hears none, and node b leads others"
     node.receive(from_peer(node, append(1)))
     assert of("leader")[0]["text"] == "node b leads term 1"
 

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from raft_config import picture
+from raft_config import asking
 from raft_config.management.commands import raft_status
 
 from ..peers import URLS, append, eventually, from_peer
@@ -15,7 +15,7 @@ from ..peers import URLS, append, eventually, from_peer
 @pytest.fixture(autouse=True)
 def asked_anew(monkeypatch):
     """Each look asks, so that no test is told what another one heard."""
-    monkeypatch.setattr(picture, "ASKED_ANEW_SECONDS", 0.0)
+    monkeypatch.setattr(asking, "ASKED_ANEW_SECONDS", 0.0)
 
 
 def drive(node):
@@ -79,6 +79,7 @@ def test_follower_tells_what_the_leader_hears(follower):
 def test_follower_tells_of_losses_as_the_leader_would(follower, peers, down, code, says):
     peers.facts["b"]["up"] = tuple(set("abc") - set(down))
     peers.down = set(down)
+    follower.clock.skipped += 1.0  # what was heard before that is long ago
     text, ended = shown()
     assert (ended, says in text) == (code, True), text
     for each in down:

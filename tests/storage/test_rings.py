@@ -76,7 +76,15 @@ def test_leader_since_is_when_that_was_learned(rings):
     rings.note(5.0, "leader", term=2, subject="b")
     rings.note(6.0, "leader", term=3, subject="c")
     rings.note(7.0, "election", term=3, subject="c")
-    assert [rings.leader_since(term) for term in (2, 3, 4)] == [5.0, 6.0, None]
+    assert [rings.leader_since("b", term) for term in (2, 3, 4)] == [5.0, 6.0, None]
+
+
+def test_it_is_known_since_when_nobody_leads(rings):
+    assert rings.leader_since(None, 3) is None
+    for at in (5.0, 8.0):
+        rings.note(at, "no leader", term=2)
+    rings.note(9.0, "election", term=3, subject="c")
+    assert rings.leader_since(None, 3) == 8.0
 
 
 def test_disagreement_lasts_until_a_comparison_finds_the_nodes_equal(rings):
