@@ -23,31 +23,73 @@ FOR_ALL = (Refusal.NOT_LEADER, Refusal.TRANSFERRING)
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """What one caller proposes, who sleeps until that is answered or it is its turn to store."""
+
     commands: tuple[bytes, ...]
     answer: Future[Answered] = field(default_factory=Future)
+    sleeps: threading.Lock = field(default_factory=threading.Lock)
+    """Held while there is nothing to wake up for: many threads that wake for nothing cost more
+    than the work."""
+
+    def __post_init__(self) -> None:
+        self.sleeps.acquire()
+
+    def wake(self) -> None:
+        """There is an answer, or it is its turn; said once for each."""
+        self.sleeps.release()
 
 
 class GroupCommit:
-    """The proposals of the threads of one process."""
+    """The proposals of the threads of one process; one of these threads stores for all."""
 
     def __init__(self, append: Callable[[tuple[bytes, ...]], Answered]) -> None:
         """`append` proposes commands, all or none of them."""
         self._append = append
-        self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
+        self._is_at_work = False
 
     def propose(self, commands: Sequence[bytes]) -> Answered:
         """Append commands, all or none of them. Raises what `append` does."""
         mine = _Waiting(tuple(commands))
         with self._lock:
             self._waiting.append(mine)
-        with self._turn:
-            if not mine.answer.done():
-                with self._lock:
-                    group, self._waiting = self._waiting, []
-                self._store(group)
+            must_wait, self._is_at_work = self._is_at_work, True
+        if must_wait:
+            self._sleep(mine)
+        if not mine.answer.done():
+            self._store_for_all(mine)
         return mine.answer.result()
+
+    def _sleep(self, mine: _Waiting) -> None:
+        try:
+            mine.sleeps.acquire()
+        except BaseException:  # whoever gives up must not take the turn of the others with it
+            with self._lock:
+                if mine in self._waiting:
+                    self._waiting.remove(mine)
+                    if not mine.sleeps.locked():
+                        self._pass_on()
+            raise
+
+    def _store_for_all(self, mine: _Waiting) -> None:
+        with self._lock:
+            group, self._waiting = self._waiting, []
+        try:
+            self._store(group)
+        finally:
+            with self._lock:
+                self._pass_on()
+            for each in group:
+                if each is not mine:
+                    each.wake()
+
+    def _pass_on(self) -> None:
+        """Let the first of those that have come meanwhile store for them."""
+        if self._waiting:
+            self._waiting[0].wake()
+        else:
+            self._is_at_work = False
 
     def _store(self, group: Sequence[_Waiting]) -> None:
         try:

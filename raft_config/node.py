@@ -92,6 +92,9 @@ UNREACHABLE_SECONDS = 0.5
 SERVED_SECONDS = 3.0
 """A web tier that has answered any request so lately, but not the ping in time, is busy."""
 
+FRESH_SECONDS = 1.0
+"""So long a process that led goes on as if it did; the row's lock tells it better."""
+
 FAILED_PINGS = 2
 """So many in a row, and the node neither campaigns nor leads."""
 
@@ -133,6 +136,8 @@ class Node:
         self.journal = Journal(config.database, clock)
         self.courier = Courier(transport, self._take_replies, self._may_wait)
         self._seen: NodeState | None = None
+        """The state that this process has committed last, and when."""
+        self._seen_at = 0.0
         self.news = News(config)
         self._proposals = GroupCommit(lambda commands: self._answer(Propose(commands)))
         self._firing = Firing(self.storage.due_times, at_once=config.timing.max_uncommitted_entries)
@@ -375,6 +380,17 @@ class Node:
             self.journal.note("reachable" if allowed else "unreachable", subject=self.node_id)
             self._take(AllowLeadership(allowed))
 
+    def whom_to_ask(self) -> str:
+        """Which node takes a proposal now: the leader, or this one, which then says who leads.
+
+        Of a database that told this process a moment ago that it leads, nothing is asked: were it
+        otherwise by now, it would be told so under the row's lock.
+        """
+        seen = self._seen
+        if seen is not None and seen.is_leader and self.monotonic() < self._seen_at + FRESH_SECONDS:
+            return self.node_id
+        return self.state.leader_id or self.node_id
+
     def address_of(self, node_id: str) -> str:
         """Where a member is found, "" for a stranger."""
         member = self.state.configuration.by_id.get(node_id)
@@ -404,7 +420,7 @@ class Node:
         )
         flush = measures.COMMITS.labels("yes" if likely_durable else "no")
         flush.observe(time.perf_counter() - begun)
-        self._seen = after
+        self._seen, self._seen_at = after, self.monotonic()
         if after.last_applied != before.last_applied:
             version_file_of(self.config).publish(after.last_applied)
         # What is to be sent goes first: a heartbeat must not wait for whoever listens to the news.

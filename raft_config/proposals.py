@@ -117,7 +117,7 @@ def submit(command: Command | CancelSchedule, timeout_seconds: float | None = No
 
 
 def _submit(node: Node, command: Command | CancelSchedule, timeout_seconds: float | None) -> Answer:
-    node.storage.load()  # a database that fails here already has stored nothing of the change
+    node.whom_to_ask()  # a database that fails here already has stored nothing of the change
     try:
         answer = _applied(node, command, timeout_seconds or node.config.write_timeout_seconds)
     except DatabaseFailure as error:
@@ -144,7 +144,7 @@ def _applied(node: Node, command: Command | CancelSchedule, seconds: float) -> A
     deadline = time.monotonic() + seconds
     data = encode_command(command)
     index = _until(deadline, command.request_id, lambda left: _submit_once(node, data, left))
-    answer = node.storage.answer(command.request_id)
+    answer = node.storage.answer(command.request_id, index)
     if answer is not None:
         return answer
     if not node.wait_until_applied(index, max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())):
@@ -309,16 +309,16 @@ def _until(deadline: float, request_id: str | None, attempt: Callable[[float], F
 
 
 def _submit_once(node: Node, data: bytes, seconds: float) -> int:
-    leader_id = node.state.leader_id
-    if leader_id is None or leader_id == node.node_id:
+    leader_id = node.whom_to_ask()
+    if leader_id == node.node_id:
         return node.propose([data], timeout_seconds=seconds).index
     payload: dict[str, object] = {"commands": [text_of(data)]}
     return _ask_leader(node, leader_id, "propose", payload, seconds)
 
 
 def _read_index_once(node: Node, seconds: float) -> int:
-    leader_id = node.state.leader_id
-    if leader_id is None or leader_id == node.node_id:
+    leader_id = node.whom_to_ask()
+    if leader_id == node.node_id:
         return node.read_index(timeout_seconds=seconds)
     return _ask_leader(node, leader_id, "read_index", {}, seconds)
 

@@ -253,7 +253,7 @@ def pinned_when_read() -> Iterator[None]:
 def move_pin() -> None:
     """After a write within `pinned`: whoever wrote reads it from now on."""
     if _pinned.get() is not None:
-        _pinned.set(Pin(latest()))
+        _pinned.set(Pin())
 
 
 class Reader:

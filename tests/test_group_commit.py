@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from raft_config import group_commit as group_commits
 from raft_config.core.effects import Accepted, Refusal, Refused
 from raft_config.group_commit import GroupCommit
 
@@ -76,7 +77,9 @@ def test_one_that_is_too_large_takes_no_other_with_it():
     log = Log(too_large=[b"c"])
     found = proposed(log, (b"a",), (b"b",), (b"c",), (b"d",))
     assert log.appends == [(b"a",), (b"b", b"c", b"d"), (b"b",), (b"c",), (b"d",)]
-    assert [type(each) for each in found.values()] == [Accepted, Accepted, Refused, Accepted]
+    assert [type(found[each,]) for each in (b"a", b"b", b"c", b"d")] == [
+        *(Accepted, Accepted, Refused, Accepted)
+    ]
 
 
 @pytest.mark.parametrize("refusal", [Refusal.NOT_LEADER, Refusal.TRANSFERRING])
@@ -94,3 +97,68 @@ def test_an_error_is_told_to_all_of_a_group_and_the_next_one_goes_on():
     assert found[b"b",] is found[b"c",] is log.error
     log.error = None
     assert proposed(log, (b"d",)).keys() == {(b"d",)}
+
+
+class GivesUpError(BaseException):
+    """As a worker that interrupts one of its threads."""
+
+
+class Impatient(threading.Thread):
+    """Proposes, and gives up as soon as it is told to while it sleeps."""
+
+    def __init__(self, group_commit, commands):
+        super().__init__()
+        self.group_commit, self.commands = group_commit, commands
+        self.gives_up, self.has_given_up = threading.Event(), False
+
+    def run(self):
+        try:
+            self.group_commit.propose(self.commands)
+        except GivesUpError:
+            self.has_given_up = True
+
+
+class Sleep:
+    """A lock whose holder may give up waiting for it."""
+
+    def __init__(self, thread):
+        self.lock, self.thread = threading.Lock(), thread
+        self.release, self.locked = self.lock.release, self.lock.locked
+
+    def acquire(self):
+        if self.lock.acquire(blocking=False):
+            return
+        assert self.thread.gives_up.wait(FOR_LONG)
+        raise GivesUpError
+
+
+@pytest.mark.parametrize("is_its_turn", [False, True])
+def test_one_that_gives_up_does_not_take_the_turn_of_the_others_with_it(is_its_turn):
+    log = Log()
+    group_commit = GroupCommit(log.append)
+    first = threading.Thread(target=group_commit.propose, args=((b"a",),))
+    first.start()
+    assert log.begun.wait(FOR_LONG)
+    impatient = Impatient(group_commit, (b"b",))
+    make = group_commits._Waiting
+
+    def made(commands):
+        return make(commands, sleeps=Sleep(impatient))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group_commits, "_Waiting", made)
+        impatient.start()
+        eventually(lambda: len(group_commit._waiting) == 1)
+    last = threading.Thread(target=group_commit.propose, args=((b"c",),))
+    last.start()
+    eventually(lambda: len(group_commit._waiting) == 2)
+    if is_its_turn:
+        log.let_go.set()
+        eventually(lambda: not group_commit._waiting[0].sleeps.locked())
+    impatient.gives_up.set()
+    impatient.join(FOR_LONG)
+    log.let_go.set()
+    last.join(FOR_LONG)
+    assert impatient.has_given_up
+    assert not last.is_alive()
+    assert log.appends == [(b"a",), (b"c",)]

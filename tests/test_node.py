@@ -39,7 +39,7 @@ from raft_config.exceptions import (
     UnsupportedCommandError,
 )
 from raft_config.models import Event, Sample
-from raft_config.node import announce, error_for, get_node
+from raft_config.node import FRESH_SECONDS, announce, error_for, get_node
 from raft_config.storage.transaction import digest_of
 from raft_config.version_file import version_file_of
 
@@ -330,6 +330,23 @@ def test_leader_knows_without_its_log_that_it_has_applied_what_it_accepted(leade
             short.wait_applied(1, 1, timeout_seconds=0)
         finally:
             short.close()
+
+
+def test_process_that_led_a_moment_ago_asks_its_database_nothing(leader):
+    leader.propose([put("X", "1")], timeout_seconds=20)
+    with statements() as found:
+        assert leader.whom_to_ask() == "a"
+    assert not found
+    leader.clock.skipped += FRESH_SECONDS
+    leader.take(AllowLeadership(allowed=False))
+    assert leader.whom_to_ask() == "a"  # nobody leads: it will say so
+
+
+def test_follower_asks_its_database_who_leads(node, make):
+    other = make()
+    assert node.whom_to_ask() == "a"
+    other.receive(from_peer(other, append(1)))
+    assert node.whom_to_ask() == "b"
 
 
 def test_waiting_for_an_index_ends_when_another_process_applies_it(node, make):

@@ -8,7 +8,7 @@ returned may be sent: it has been committed. What may *not* live here: rules of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 from django.db import OperationalError, transaction
@@ -34,6 +34,9 @@ from .transaction import Transaction, digest_of, mirror_members
 MAX_SCHEDULED = 1000
 """So many changes may wait for their time: all of them are in every snapshot."""
 
+MOST_RECENT_ANSWERS = 1000
+"""A process keeps the answers of what it applied for those who wait for them."""
+
 COUNTED_COLUMNS = ("node_id", "incarnation", "durable_saves")
 
 Performed = tuple[NodeState, NodeState, list[Effect]]
@@ -56,6 +59,7 @@ class DatabaseStorage:
         self._machine = DatabaseMachine(alias)
         self._row = NodeRow(alias)
         self._flushes = FlushWatch(alias)
+        self._recent_answers: dict[str, Answer] = {}
         self._high_water = high_water or HighWater()
 
     # -- the one way to change anything
@@ -103,6 +107,7 @@ class DatabaseStorage:
             if flush:
                 self._flushes.make_good()
             self._high_water.rise(stored.state.incarnation, stored.durable_saves)
+            self._note_answers(stored.answers)
             return before, stored.state, effects
 
         if not likely_durable:
@@ -157,9 +162,20 @@ class DatabaseStorage:
         """The values of these names that are set, or all of them."""
         return self._machine.values(names)
 
-    def answer(self, request_id: str) -> Answer | None:
-        """What became of a request, while the state machine remembers it."""
+    def answer(self, request_id: str, index: int = 0) -> Answer | None:
+        """What became of a request, while the state machine remembers it.
+
+        With the `index` of its entry this asks no database where this process applied that.
+        """
+        found = self._recent_answers.get(request_id)
+        if found is not None and found.index == index:
+            return found
         return self._machine.answer(request_id)
+
+    def _note_answers(self, answers: Mapping[str, Answer]) -> None:
+        if len(self._recent_answers) > MOST_RECENT_ANSWERS:
+            self._recent_answers = {}
+        self._recent_answers.update(answers)
 
     def result(self, index: int) -> Answer | None:
         """The answer of the entry at `index`; None also for a retry: its answer is the first's."""

@@ -80,6 +80,8 @@ class DatabaseMachine:
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
+        self.answers: dict[str, Answer] = {}
+        """Those to the commands that this object has applied, by their request ids."""
 
     def apply(self, entries: Sequence[Entry]) -> Outcome:
         """Apply entries until one that cannot be."""
@@ -114,9 +116,9 @@ class DatabaseMachine:
         self._store_values(changed)
         self._store_scheduled({each: state.scheduled.get(each) for each in schedule_ids})
         self._store_records(records)
-        self._store_answers(
-            {each: answer for each, answer in state.answered.items() if answer.index in commands}
-        )
+        answers = {id_: each for id_, each in state.answered.items() if each.index in commands}
+        self._store_answers(answers)
+        self.answers.update(answers)
         self._forget(max(commands))
         return hash_of(changed) - hash_of({name: before.get(name) for name in names})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..core.configuration import Configuration
 from ..core.effects import Append, Compact, Effect, Restore, StoreChunk, must_be_durable
@@ -17,6 +17,7 @@ from ..core.log import SnapshotMeta
 from ..core.state import NodeState
 from ..exceptions import InvariantViolatedError
 from ..models import Member
+from ..state_machine import Answer
 from .codec import Columns, decode_state, encode_changes
 from .durability import DurabilityNeededError, relax_this_commit
 from .log import DatabaseLog
@@ -57,6 +58,11 @@ class Transaction:
         self.durable_saves = self._saves_before
         self._columns: Columns = {}
         """What changes in the row beside the state."""
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What the commands are answered that were applied, by their request ids."""
+        return self._machine.answers
 
     def write(self, effect: Effect) -> None:
         """See `core.corridor.Storage`."""

@@ -19,6 +19,7 @@ from raft_config.core.state import Follower, Leader, Progress
 from raft_config.models import Member, Node
 from raft_config.state_machine import (
     REMEMBERED_ENTRIES,
+    Answer,
     CancelSchedule,
     Command,
     FireSchedule,
@@ -267,6 +268,19 @@ def test_answers_that_came_together_are_stepped_under_one_lock_and_applied_once(
     assert found == COMMITTED
     assert found.frame == RELAXED
     assert storage.load().last_applied == 2
+
+
+def test_process_that_applied_a_command_tells_its_answer_without_a_statement():
+    storage = leader((Entry(1, 1), Entry(2, 1, put("X", request_id="one"))))
+    answer = AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1)
+    taken_by(storage, received("b", answer))
+    with statements() as found:
+        assert storage.answer("one", 2) == Answer(2)
+    assert not found.texts
+    # A retry's entry was answered by the first one's.
+    with statements() as found:
+        assert storage.answer("one", 3) == Answer(2)
+    assert found.texts
 
 
 @pytest.mark.parametrize("vote_comes", ["first", "last"])
