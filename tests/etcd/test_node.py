@@ -181,6 +181,7 @@ def forget_everything():
 def test_log_in_etcd_is_trimmed_and_a_new_node_begins_with_the_snapshot(short_log):
     config.set("NAME", "set before", apply_at=timezone.now() + timedelta(days=1))
     for each in range(45):
+        short_log.lease.hold()  # as its driver would
         config.set("LIMIT", each)
     view = short_log.etcd.look(1, limit=1000)
     assert view.tail - len(view.entries) > 30
