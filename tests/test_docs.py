@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import re
 import textwrap
+from http import HTTPStatus
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import pytest
 from django.core.checks import run_checks
 from django.template import Context, Template
-from django.test import RequestFactory, override_settings
+from django.test import Client, RequestFactory, override_settings
 
 from benchmarks import fast_settings
 from raft_config import context_processors
@@ -120,6 +122,18 @@ def test_template_of_the_page_shows_the_setting_twice() -> None:
         assert Template(text).render(Context(context)).count("Corner shop") == 2
 
 
+@pytest.mark.usefixtures("node")
+def test_snippets_of_the_page_give_a_health_page_and_a_task_of_the_leader() -> None:
+    urls = ModuleType("urls")
+    names = vars(urls) | {"urlpatterns": []}
+    for where, code in snippets("docs/monitoring.md"):
+        run(where, code, names)
+    urls.urlpatterns = names["urlpatterns"]
+    with override_settings(ROOT_URLCONF=urls):
+        assert Client().get("/health/?format=json").status_code == HTTPStatus.OK
+    assert names["nightly"]() == "done"
+
+
 def test_fast_profile_of_the_page_is_the_one_that_was_measured() -> None:
     ((where, code),) = snippets("docs/benchmarks.md")
     names: dict[str, Any] = {"RAFT_CONFIG": {}}
@@ -141,7 +155,7 @@ def test_check_that_the_page_silences_is_silent() -> None:
 RUN_HERE = {
     *((page, "python") for page in (*PAGES, *PAGES_ABOUT_THE_PROJECT)),
     *(("docs/using.md", "html+django"), ("docs/benchmarks.md", "python")),
-    ("docs/checks.md", "python"),
+    *(("docs/checks.md", "python"), ("docs/monitoring.md", "python")),
 }
 
 
@@ -154,6 +168,13 @@ def test_every_snippet_is_run_by_a_test(page: str) -> None:
         assert Path(page).name.removesuffix(".md") in (ROOT / "tests" / test).read_text()
     else:
         assert set(found) <= RUN_HERE
+
+
+@pytest.mark.parametrize("page", ["README.md", *PAGES_OF_DOCS])
+def test_no_snippet_is_only_indented(page: str) -> None:
+    """It would be no block to what is above."""
+    outside = FENCED.sub("", (ROOT / page).read_text())
+    assert re.findall(r"(?<=\n\n)    \S.*", outside) == []
 
 
 def test_nothing_is_left_out_that_is_not_there() -> None:
