@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from django.utils.translation import gettext as _
+
 from ..conf import ETCD, RaftConfig
-from ..exceptions import RaftConfigError, UnavailableError
+from ..exceptions import RaftConfigError, noop
+from ..language import told
 from ..transport.client import signer_for
 from .log import EtcdLog
 
-OWN_TOOLS = (
+OWN_TOOLS = noop(
     "etcd keeps the log, and its members are its own affair: etcdctl member list, member add, "
     "member remove, move-leader. Nodes need no membership: whoever reaches etcd follows it."
 )
@@ -20,7 +23,7 @@ def describe_etcd(config: RaftConfig, log: EtcdLog) -> dict[str, object]:
     """As `operations.survey.Facts`; it asks etcd alone. Raises as `Gateway.ask`."""
     view = log.look(1, limit=1)
     if view is None:
-        raise UnavailableError(log.nothing())
+        raise log.nothing()
     told_index, told_hash = log.told_hash()
     status = log.gateway.status(log.gateway.endpoint)
     signer = signer_for(config)
@@ -66,14 +69,20 @@ def _told_by(log: EtcdLog, endpoint: str) -> tuple[str, str]:
     try:
         found = log.gateway.status(endpoint)
     except RaftConfigError as error:
-        return "", str(error)
+        return "", told(error)
     header = found.get("header", {})
-    leads = "leads" if found.get("leader") == header.get("member_id") else "follows in"
+    is_leader = found.get("leader") == header.get("member_id")
     text = (
-        f"etcd {found.get('version', '?')} {leads} term {found.get('raftTerm', '?')}, revision "
-        f"{header.get('revision', '?')}, {int(found.get('dbSize', 0)) / 1e6:.1f} MB"
-    )
+        _("etcd %(release)s leads term %(term)s, revision %(revision)s, %(size).1f MB")
+        if is_leader
+        else _("etcd %(release)s follows in term %(term)s, revision %(revision)s, %(size).1f MB")
+    ) % {
+        "release": found.get("version", "?"),
+        "term": found.get("raftTerm", "?"),
+        "revision": header.get("revision", "?"),
+        "size": int(found.get("dbSize", 0)) / 1e6,
+    }
     problems = list(found.get("errors", ()))
     if found.get("leader", "0") == "0":
-        problems.append("it has no leader")
+        problems.append(_("it has no leader"))
     return text, "; ".join(problems)

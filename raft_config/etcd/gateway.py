@@ -25,7 +25,9 @@ from ..exceptions import (
     PeerUnavailableError,
     PeerUnreachableError,
     UnavailableError,
+    noop,
 )
+from ..language import told
 
 MAX_SHOWN: Final = 200
 CONNECTIONS: Final = 8
@@ -40,9 +42,9 @@ UNAUTHENTICATED: Final = 16
 NO_ROOM: Final = 8
 """Codes of gRPC that need more than to be told."""
 
-REMEDY: Final = (
-    "Look at `etcdctl endpoint health`, and at the ENDPOINTS in RAFT_CONFIG['ETCD']. "
-    "Reads go on with what this node has applied."
+SILENCE: Final = noop(
+    "etcd gives no answer: %(problems)s. Look at `etcdctl endpoint health`, and at the ENDPOINTS "
+    "in RAFT_CONFIG['ETCD']. Reads go on with what this node has applied."
 )
 
 Answer = dict[str, Any]
@@ -84,10 +86,10 @@ class Gateway:
             else:
                 self._preferred = place % len(endpoints)
                 return answer
-        text = f"etcd gives no answer: {'; '.join(map(str, problems))}. {REMEDY}"
+        said = "; ".join(map(told, problems))
         if all(isinstance(each, PeerUnreachableError) for each in problems):
-            raise UnavailableError(text)
-        raise PeerUnavailableError(text)
+            raise UnavailableError(SILENCE, problems=said)
+        raise PeerUnavailableError(SILENCE, problems=said)
 
     @property
     def endpoint(self) -> str:
@@ -128,7 +130,11 @@ class Gateway:
         try:
             return self._ask_once(endpoint, path, content)
         except _TokenExpiredError as error:
-            raise PeerRejectedError(f"etcd at {endpoint} takes no login: {error}") from error
+            raise PeerRejectedError(
+                noop("etcd at %(endpoint)s takes no login: %(error)s"),
+                endpoint=endpoint,
+                error=error,
+            ) from error
 
     def _ask_once(self, endpoint: str, path: str, content: Mapping[str, Any]) -> Answer:
         response = self._post(endpoint, path, content, self.timeout_seconds)
@@ -159,8 +165,12 @@ class Gateway:
             )
         except (failures.SSLError, OSError) as error:  # a file that cannot be read is the latter
             raise PeerRejectedError(
-                f"{endpoint} has no certificate to trust ({error}). Correct CA, CERT and KEY in "
-                "RAFT_CONFIG['ETCD']."
+                noop(
+                    "%(endpoint)s has no certificate to trust (%(error)s). Correct CA, CERT and "
+                    "KEY in RAFT_CONFIG['ETCD']."
+                ),
+                endpoint=endpoint,
+                error=error,
             ) from error
         except failures.HTTPError as error:
             raise _silence(endpoint, error) from error
@@ -191,22 +201,40 @@ def _answer(endpoint: str, status: int, body: bytes) -> Answer:
     if code == UNAUTHENTICATED or says == "etcdserver: invalid auth token":
         raise _TokenExpiredError(says)
     if says == "etcdserver: request is too large":
-        raise InvalidCommandError("The change is larger than etcd takes (--max-request-bytes).")
-    text = f"{endpoint} answers with status {status}: {says}"
+        raise InvalidCommandError(
+            noop("The change is larger than etcd takes (--max-request-bytes).")
+        )
+    facts = {"endpoint": endpoint, "status": status, "says": says}
     if code == NO_ROOM:
         raise UnavailableError(
-            f"{text}. Nothing was stored. Make room there, and disarm its alarm."
+            noop(
+                "%(endpoint)s answers with status %(status)d: %(says)s. Nothing was stored. Make "
+                "room there, and disarm its alarm."
+            ),
+            **facts,
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        raise PeerUnavailableError(text)
-    raise PeerRejectedError(f"{text}. Correct RAFT_CONFIG['ETCD'], or what its user may do there.")
+        raise PeerUnavailableError(
+            noop("%(endpoint)s answers with status %(status)d: %(says)s"), **facts
+        )
+    raise PeerRejectedError(
+        noop(
+            "%(endpoint)s answers with status %(status)d: %(says)s. Correct RAFT_CONFIG['ETCD'], "
+            "or what its user may do there."
+        ),
+        **facts,
+    )
 
 
 def _silence(endpoint: str, error: Exception) -> PeerUnavailableError:
     """Whether it can have received something depends on where it ended."""
     is_unreachable = isinstance(error, failures.NewConnectionError | failures.ConnectTimeoutError)
     made = PeerUnreachableError if is_unreachable else PeerUnavailableError
-    return made(f"{endpoint} does not answer ({type(error).__name__})")
+    return made(
+        noop("%(endpoint)s does not answer (%(error)s)"),
+        endpoint=endpoint,
+        error=type(error).__name__,
+    )
 
 
 def encoded(data: bytes) -> str:

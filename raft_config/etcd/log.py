@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from ..exceptions import PeerRejectedError, UnavailableError
+from ..exceptions import PeerRejectedError, UnavailableError, noop
 from .gateway import Answer, Gateway, decoded, encoded
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -114,7 +114,7 @@ class EtcdLog:
         """The last index now, in the whole of etcd."""
         answer = self.gateway.ask("kv/range", {"key": self._encoded("tail")})
         if not answer.get("kvs"):
-            raise UnavailableError(self.nothing())
+            raise self.nothing()
         self._tail = int(decoded(answer["kvs"][0]["value"]))
         return self._tail
 
@@ -130,7 +130,7 @@ class EtcdLog:
         while len(data) < snapshot.size_bytes and (chunk := self.chunk(snapshot, len(data), place)):
             data += chunk
         if hashlib.sha256(data).hexdigest() != snapshot.digest:
-            raise UnavailableError("etcd is just getting another snapshot; try again.")
+            raise UnavailableError(noop("etcd is just getting another snapshot; try again."))
         return data
 
     def moved(self) -> Moved | None:
@@ -232,28 +232,37 @@ class EtcdLog:
 
     def _require(self, found: Sequence[tuple[str, bytes]], generation: str) -> None:
         if not found:
-            raise UnavailableError(self.nothing())
+            raise self.nothing()
         if found[0][1] == MOVED:
             raise UnavailableError(
-                "The settings were moved from etcd to another engine: nothing was changed. On this "
-                "node, run manage.py raft_config move --to raft, and set ENGINE in RAFT_CONFIG."
+                noop(
+                    "The settings were moved from etcd to another engine: nothing was changed. On "
+                    "this node, run manage.py raft_config move --to raft, and set ENGINE in "
+                    "RAFT_CONFIG."
+                )
             )
         if found[0][1] != generation.encode():
-            raise PeerRejectedError(self.of_another_life())
+            raise self.of_another_life()
 
-    def of_another_life(self) -> str:
+    def of_another_life(self) -> PeerRejectedError:
         """Why what is found there is not taken in."""
-        return (
-            f"What etcd keeps under {self.prefix} is not what this node follows: it was moved, or "
-            "founded anew, or the PREFIX is wrong. If this node is to follow it: "
-            "manage.py raft_config move --to etcd."
+        return PeerRejectedError(
+            noop(
+                "What etcd keeps under %(prefix)s is not what this node follows: it was moved, or "
+                "founded anew, or the PREFIX is wrong. If this node is to follow it: manage.py "
+                "raft_config move --to etcd."
+            ),
+            prefix=self.prefix,
         )
 
-    def nothing(self) -> str:
+    def nothing(self) -> UnavailableError:
         """Why a node finds nothing to follow any more."""
-        return (
-            f"etcd keeps no settings under {self.prefix}: it lost them, or the PREFIX is wrong. "
-            "What this node has can be brought there: manage.py raft_config move --to etcd."
+        return UnavailableError(
+            noop(
+                "etcd keeps no settings under %(prefix)s: it lost them, or the PREFIX is wrong. "
+                "What this node has can be brought there: manage.py raft_config move --to etcd."
+            ),
+            prefix=self.prefix,
         )
 
     # -- the parts of a transaction
@@ -316,7 +325,10 @@ def _found(response: Mapping[str, Any]) -> list[tuple[str, bytes]]:
 def _life(value: bytes) -> Life:
     found = json.loads(value)
     if found["format"] != FORMAT:
-        raise UnavailableError(f"etcd keeps a log of format {found['format']}: upgrade this node.")
+        raise UnavailableError(
+            noop("etcd keeps a log of format %(format)s: upgrade this node."),
+            format=found["format"],
+        )
     return Life(**found)
 
 

@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from ..conf import ETCD, RaftConfig
 from ..core.configuration import Configuration, Member
 from ..core.effects import Accepted
@@ -38,6 +40,7 @@ from ..exceptions import (
     PeerRejectedError,
     RaftConfigError,
     UnavailableError,
+    noop,
 )
 from ..node import Node
 from ..storage import check_command
@@ -121,8 +124,14 @@ class EtcdNode(Node):
 
     def _answer_operate(self, payload: dict[str, Any], _seconds: float) -> dict[str, object]:
         if not payload["only_plan"]:
-            raise MembershipError(f"Refused: {OWN_TOOLS}")
-        return {"text": "", "refusal": OWN_TOOLS, "may_force": False, "is_done": False, "index": 0}
+            raise MembershipError(noop("Refused: %(reason)s"), reason=_(OWN_TOOLS))
+        return {
+            "text": "",
+            "refusal": _(OWN_TOOLS),
+            "may_force": False,
+            "is_done": False,
+            "index": 0,
+        }
 
     def _append(self, commands: Sequence[bytes], seconds: float) -> Accepted:
         self.storage.require_room([check_command(each) for each in commands])
@@ -133,7 +142,9 @@ class EtcdNode(Node):
             if index is not None:
                 return Accepted(index, state.current_term)
             if self.monotonic() > deadline:
-                raise UnavailableError("Others change settings without a pause; try again later.")
+                raise UnavailableError(
+                    noop("Others change settings without a pause; try again later.")
+                )
 
     def _following(self) -> NodeState:
         """The state, once this node follows what etcd keeps."""
@@ -191,16 +202,19 @@ class EtcdNode(Node):
     def _look(self, state: NodeState) -> View:
         if state.last_log_index and ETCD not in state.configuration.by_id:
             raise PeerRejectedError(
-                f"The database of node {self.node_id} holds a cluster that does not follow etcd. "
-                "Move it first: manage.py raft_config move --to etcd. "
-                "Or set ENGINE in RAFT_CONFIG to 'raft'."
+                noop(
+                    "The database of node %(node)s holds a cluster that does not follow etcd. "
+                    "Move it first: manage.py raft_config move --to etcd. Or set ENGINE in "
+                    "RAFT_CONFIG to 'raft'."
+                ),
+                node=self.node_id,
             )
         # With our own last entry, to see that it is the same there; once, while all goes well.
         known, self._compared = state.last_log_index == self._compared, -1
         view = self.etcd.look(max(1, state.last_log_index + known))
         if view is None:
             if state.configuration.by_id:
-                raise UnavailableError(self.etcd.nothing())
+                raise self.etcd.nothing()
             self.etcd.found(Life(uuid.uuid4().hex, FIRST_TERM), NOTHING)
             return self._look(state)
         return view
@@ -209,18 +223,27 @@ class EtcdNode(Node):
         """Raise PeerRejectedError if what this node has taken in is not what etcd has."""
         configuration = state.configuration
         if not configuration.is_unknown and configuration.generation != view.life.generation:
-            raise PeerRejectedError(self.etcd.of_another_life())
+            raise self.etcd.of_another_life()
         if view.tail < state.last_log_index or self._differs(state.last_log_index, view):
             raise PeerRejectedError(
-                f"etcd has lost entries that node {self.node_id} has applied, through "
-                f"{state.last_log_index}: was it restored from a backup? Restore a later one, or "
-                "bring what this node has there: manage.py raft_config move --to etcd."
+                noop(
+                    "etcd has lost entries that node %(node)s has applied, through %(index)d: was "
+                    "it restored from a backup? Restore a later one, or bring what this node has "
+                    "there: manage.py raft_config move --to etcd."
+                ),
+                node=self.node_id,
+                index=state.last_log_index,
             )
         if start := self._gap_after(state.last_log_index, view):
             raise PeerRejectedError(
-                f"etcd has lost the entry {start} of {view.tail}: somebody has deleted keys under "
-                f"{self.etcd.prefix}. Bring what the node with the most has there: "
-                "manage.py raft_config move --to etcd."
+                noop(
+                    "etcd has lost the entry %(index)d of %(tail)d: somebody has deleted keys "
+                    "under %(prefix)s. Bring what the node with the most has there: manage.py "
+                    "raft_config move --to etcd."
+                ),
+                index=start,
+                tail=view.tail,
+                prefix=self.etcd.prefix,
             )
 
     def _differs(self, index: int, view: View) -> bool:
@@ -254,13 +277,13 @@ class EtcdNode(Node):
             if not isinstance(answer, InstallSnapshotResponse) or answer.installed:
                 return
             offset = answer.next_offset
-        raise UnavailableError("etcd is just getting another snapshot; try again.")
+        raise UnavailableError(noop("etcd is just getting another snapshot; try again."))
 
     def _receive(self, life: Life, message: AppendEntries | InstallSnapshot) -> Message:
         envelope = Envelope(ETCD, "", self.node_id, "", PROTOCOL_VERSION, message, life.generation)
         answer = self.receive(envelope).message
         if isinstance(answer, Rejected):
-            raise PeerRejectedError(self.etcd.of_another_life())
+            raise self.etcd.of_another_life()
         return answer
 
     def _trim_if_due(self, state: NodeState, view: View) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..conf import ETCD
 from ..core.messages import Envelope
-from ..exceptions import PeerRejectedError
+from ..exceptions import PeerRejectedError, noop
 
 Answers = Mapping[str, Callable[[dict[str, Any], float], dict[str, object]]]
 """By the name of a call: what is answered to its payload, within so many seconds."""
@@ -24,7 +24,9 @@ class EtcdPeer:
 
     def send(self, envelope: Envelope, _base_url: str) -> Envelope:
         """See `Transport`; what nodes take in comes by `node.pull`."""
-        raise PeerRejectedError(f"Node {envelope.recipient} takes no messages: etcd leads.")
+        raise PeerRejectedError(
+            noop("Node %(node)s takes no messages: etcd leads."), node=envelope.recipient
+        )
 
     def call(
         self,
@@ -37,11 +39,18 @@ class EtcdPeer:
         """See `Transport`."""
         if receiver_id != ETCD or name not in self._answers:
             raise PeerRejectedError(
-                f"Node {receiver_id} at {base_url or '-'} is not asked for {name!r}: with etcd, "
-                "nodes do not speak to each other."
+                noop(
+                    "Node %(node)s at %(url)s is not asked for %(name)r: with etcd, nodes do not "
+                    "speak to each other."
+                ),
+                node=receiver_id,
+                url=base_url or "-",
+                name=name,
             )
         return self._answers[name](payload, timeout_seconds)
 
     def identify(self, base_url: str) -> str:
         """See `Transport`."""
-        raise PeerRejectedError(f"{base_url} cannot be joined: with etcd, a node needs ETCD alone.")
+        raise PeerRejectedError(
+            noop("%(url)s cannot be joined: with etcd, a node needs ETCD alone."), url=base_url
+        )

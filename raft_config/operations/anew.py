@@ -14,11 +14,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
 from ..conf import ETCD
 from ..core.configuration import REMEMBERED_REMOVALS, Configuration, Member
 from ..core.log import Entry
 from ..core.state import Follower, NodeState
 from ..exceptions import MembershipError, noop
+from ..language import told
 from ..node import Node
 from ..state_machine import Command, Note, encode_command
 from ..storage.renewal import (
@@ -84,15 +88,18 @@ class Recovery:
     def loss(self) -> str:
         """What may be lost."""
         own = self.own
-        text = (
-            f"Kept is what node {own.node_id} stores, through index {own.last_log_index}. Changes "
-            f"after that, which only {', '.join(self.silent) or 'nobody'} may hold, are lost."
-        )
+        facts = {"node": own.node_id, "index": own.last_log_index}
+        text = _("Kept is what node %(node)s stores, through index %(index)d.") % facts
+        if self.silent:
+            lost = _("Changes after that, which only %s may hold, are lost.")
+            text += " " + lost % ", ".join(self.silent)
         if own.last_log_index > own.commit_index:
-            text += (
-                f" Entries {own.commit_index + 1} to {own.last_log_index} were not known to be "
-                "committed: they take effect, also where their senders were told of no success."
+            open_ones = _(
+                "Entries %(first)d to %(last)d were not known to be committed: they take effect, "
+                "also where their senders were told of no success."
             )
+            first, last = own.commit_index + 1, own.last_log_index
+            text += " " + open_ones % {"first": first, "last": last}
         return text
 
 
@@ -105,13 +112,13 @@ def plan_recovery(node: Node) -> Recovery:
     silent: dict[str, str] = {}
     for each, found in answers.items():
         if not isinstance(found, Facts):
-            silent[each] = str(found)
+            silent[each] = told(found)
         elif found.is_rolled_back and each != node.node_id:
-            silent[each] = "has an older copy of its database, and takes part in nothing"
+            silent[each] = _("has an older copy of its database, and takes part in nothing")
         elif is_the_member(configuration, found):
             survivors[each] = found
         else:
-            silent[each] = "answers with another database than the members know"
+            silent[each] = _("answers with another database than the members know")
     own = survivors.get(node.node_id)
     if own is None:
         raise MembershipError(
@@ -133,18 +140,27 @@ def _why_not(
         if not survivors[each].is_rolled_back
     }
     if configuration.is_majority(voters):
+        counted = {"up": len(voters), "voters": len(configuration.voters)}
         return (
-            f"The quorum is not lost: {len(voters)} of {len(configuration.voters)} voters answer. "
-            "If none of them leads, look for drained nodes and for their drivers (raft_doctor)."
+            _(
+                "The quorum is not lost: %(up)d of %(voters)d voters answer. If none of them "
+                "leads, look for drained nodes and for their drivers (raft_doctor)."
+            )
+            % counted
         )
     best = max(survivors.values(), key=lambda each: (each.log, each.node_id == own.node_id))
     if best.log > own.log:
+        longer = {"node": best.node_id, "index": best.last_log_index}
         return (
-            f"Node {best.node_id} has the longer log, through index {best.last_log_index}: run "
-            "this there. If that node is to be given up, stop it first."
+            _(
+                "Node %(node)s has the longer log, through index %(index)d: run this there. If "
+                "that node is to be given up, stop it first."
+            )
+            % longer
         )
     if own.halted_by and not own.is_rolled_back:
-        return f"This node cannot apply its log to the end: {own.halted_by}. Upgrade it first."
+        refusal = _("This node cannot apply its log to the end: %s. Upgrade it first.")
+        return refusal % own.halted_by
     return ""
 
 
@@ -161,7 +177,8 @@ def recover(node: Node, *, user: str = "", told: Told = nobody) -> NodeState:
         removed = [each for each in before.configuration.by_id if each != node.node_id]
         index, term = before.last_log_index + 1, before.current_term + 1
         state = _founder(node, index, term, removed=removed)
-        comment = f"Recovered on node {found.words}. {found.loss}"
+        with override(None):  # what is written down is English, as the log is
+            comment = f"Recovered on node {found.words}. {found.loss}"
         facts = {"event": "recovered", "without": removed, "index": before.last_log_index}
         return state, _audit(node, state, facts, comment, user)
 

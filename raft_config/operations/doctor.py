@@ -154,17 +154,18 @@ def check_etcd(node: EtcdNode) -> Iterator[Finding]:
     """Each endpoint, as it says of itself, and how far this node is behind."""
     for endpoint, text, problem in endpoints_of(node.etcd):
         if problem:
-            remedy = "etcdctl endpoint health; etcdctl endpoint status; or correct ENDPOINTS."
+            remedy = _("etcdctl endpoint health; etcdctl endpoint status; or correct ENDPOINTS.")
             yield error(endpoint, f"{text} {problem}".strip(), remedy)
         else:
             yield ok(endpoint, text)
     try:
         tail = node.etcd.tail()
     except RaftConfigError as problem:
-        yield error("lag", str(problem), "Once etcd answers, this node catches up by itself.")
+        remedy = _("Once etcd answers, this node catches up by itself.")
+        yield error("lag", told(problem), remedy)
         return
-    lag = tail - node.state.last_applied
-    yield ok("lag", f"this node lacks {max(0, lag)} of {tail} entries")
+    facts = {"lag": max(0, tail - node.state.last_applied), "tail": tail}
+    yield ok("lag", _("this node lacks %(lag)d of %(tail)d entries") % facts)
 
 
 # -- the peers

@@ -17,12 +17,14 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from django.utils.translation import gettext as _
+
 from ..conf import ETCD, RaftConfig, name_of
 from ..core.configuration import Configuration, Member, initial_configuration
 from ..core.state import Follower, NodeState
 from ..etcd.log import Life, Moved, View
 from ..etcd.node import EtcdNode, configuration_of, etcd_log_of
-from ..exceptions import InvariantViolatedError, MembershipError, UnavailableError
+from ..exceptions import InvariantViolatedError, MembershipError, UnavailableError, noop
 from ..node import Node
 from ..proposals import read_index, submit
 from ..state_machine import SEAL, Command, Note, dump_snapshot, load_snapshot
@@ -60,43 +62,61 @@ def plan_to_etcd(node: Node) -> MovePlan:
     """Raises UnavailableError, PeerError where etcd does not answer."""
     config = node.config
     if not config.etcd.endpoints:
-        raise MembershipError(f"Write first where etcd is: {name_of('ETCD')}.")
-    where = f"etcd at {', '.join(config.etcd.endpoints)}, under {config.etcd.prefix}"
+        raise MembershipError(noop("Write first where etcd is: %(name)s."), name=name_of("ETCD"))
+    facts = {"endpoints": ", ".join(config.etcd.endpoints), "prefix": config.etcd.prefix}
+    where = _("etcd at %(endpoints)s, under %(prefix)s") % facts
     view = etcd_log_of(config).look(1, limit=1)
     state = node.state
     if view is None:
         return _plan_founding(node, where)
     if state.configuration.generation == view.life.generation:
-        return MovePlan(ETCD, "done", f"Node {node.node_id} follows {where} already.")
-    text = f"Node {node.node_id} takes over what is in {where}, as of index {view.snapshot.index}."
+        text = _("Node %(node)s follows %(where)s already.")
+        return MovePlan(ETCD, "done", text % {"node": node.node_id, "where": where})
+    text = _("Node %(node)s takes over what is in %(where)s, as of index %(index)d.") % {
+        "node": node.node_id,
+        "where": where,
+        "index": view.snapshot.index,
+    }
     return MovePlan(ETCD, "follow", text, _why_not_follow(node, view))
 
 
 def _plan_founding(node: Node, where: str) -> MovePlan:
     settings = len(node.storage.values().keys() - {SEAL})
-    what = f"{settings} settings, with their history and schedules, are moved to {where}."
+    facts = {
+        "settings": settings,
+        "where": where,
+        "node": node.node_id,
+        "index": node.state.last_applied,
+    }
     if _follows_etcd(node.state):
-        text = f"etcd has lost them. As node {node.node_id} has them at index "
-        return MovePlan(ETCD, "bring back", f"{text}{node.state.last_applied}, {what}")
+        text = _(
+            "etcd has lost them. As node %(node)s has them at index %(index)d, %(settings)d "
+            "settings, with their history and schedules, are moved to %(where)s."
+        )
+        return MovePlan(ETCD, "bring back", text % facts)
     refusal = "" if node.config.engine != ETCD else _keep_engine("raft")
-    return MovePlan(ETCD, "move", f"Changes are stopped on every node; then {what}", refusal)
+    text = _(
+        "Changes are stopped on every node; then %(settings)d settings, with their history and "
+        "schedules, are moved to %(where)s."
+    )
+    return MovePlan(ETCD, "move", text % facts, refusal)
 
 
 def _why_not_follow(node: Node, view: View) -> str:
     prefix = node.config.etcd.prefix
     if view.life.source != source_of(node):
-        return (
-            f"What etcd keeps there was not moved from the cluster of this node. Choose another "
-            f"PREFIX; or if nobody needs it: etcdctl del --prefix {prefix}/"
-        )
+        return _(
+            "What etcd keeps there was not moved from the cluster of this node. Choose another "
+            "PREFIX; or if nobody needs it: etcdctl del --prefix %s/"
+        ) % (prefix,)
     is_sealed = bool(node.storage.values([SEAL]))
     if is_sealed or _follows_etcd(node.state) or node.state.last_applied <= view.life.index:
         return ""
-    return (
-        f"This node has applied index {node.state.last_applied}, and the settings were moved as of "
-        f"{view.life.index}: changes came after it. Delete what was moved (etcdctl del --prefix "
-        f"{prefix}/), and move again."
-    )
+    return _(
+        "This node has applied index %(applied)d, and the settings were moved as of %(index)d: "
+        "changes came after it. Delete what was moved (etcdctl del --prefix %(prefix)s/), and move "
+        "again."
+    ) % {"applied": node.state.last_applied, "index": view.life.index, "prefix": prefix}
 
 
 def move_to_etcd(node: Node, plan: MovePlan, *, user: str = "") -> Done:
@@ -114,8 +134,10 @@ def move_to_etcd(node: Node, plan: MovePlan, *, user: str = "") -> Done:
         life = Life(uuid.uuid4().hex, state.current_term + 1, source_of(node), state.last_applied)
         log.found(life, without_seal(data))  # or somebody else has done so at the same time
     view = log.look(1, limit=1)
-    if view is None or (refusal := _why_not_follow(node, view)):
-        raise MembershipError(f"Refused: {refusal if view else log.nothing()}")
+    if view is None:
+        raise log.nothing()
+    if reason := _why_not_follow(node, view):
+        raise MembershipError(noop("Refused: %(reason)s"), reason=reason)
     members = configuration_of(node.config, view.life)
     state = _beginning(node, members, view.snapshot.index, view.life.term)
     _begin(node, state, log.snapshot_data(view.snapshot))
@@ -125,7 +147,7 @@ def move_to_etcd(node: Node, plan: MovePlan, *, user: str = "") -> Done:
 def _stop_changes(node: Node, user: str) -> None:
     """Seal the cluster, and let this node apply all that came before."""
     if not node.wait_until_applied(read_index(), node.config.write_timeout_seconds):
-        raise UnavailableError("This node lags behind the leader; try again later.")
+        raise UnavailableError(noop("This node lags behind the leader; try again later."))
     if not node.storage.values([SEAL]):
         submit(_command(node, user, f"Moved to {ETCD}.", values={SEAL: json.dumps(ETCD)}))
 
@@ -133,7 +155,7 @@ def _stop_changes(node: Node, user: str) -> None:
 def cancel(node: Node, *, user: str = "") -> int:
     """Let changes be made again, if nothing was moved yet; the index. Raises MembershipError."""
     if _follows_etcd(node.state) or etcd_log_of(node.config).look(1, limit=1) is not None:
-        raise MembershipError("Refused: the settings were moved already. Move them back.")
+        raise MembershipError(noop("Refused: the settings were moved already. Move them back."))
     return submit(_command(node, user, "Not moved.", reset=(SEAL,))).index
 
 
@@ -160,18 +182,22 @@ def source_of(node: Node) -> str:
 def plan_to_raft(node: Node) -> MovePlan:
     """Raises UnavailableError, PeerError where etcd does not answer."""
     if not _follows_etcd(node.state):
-        return MovePlan("raft", "done", f"Node {node.node_id} does not follow etcd any more.")
+        text = _("Node %s does not follow etcd any more.") % node.node_id
+        return MovePlan("raft", "done", text)
     names = ", ".join(_first_members(node.config).by_id)
     refusal = "" if isinstance(node, EtcdNode) else _keep_engine(ETCD)
     moved = etcd_log_of(node.config).moved()
     if moved is not None:
-        text = f"Node {node.node_id} goes on with what was moved as of index {moved.snapshot.index}"
-        return MovePlan("raft", "follow", f"{text}, as a member of {names}.", refusal)
+        text = _(
+            "Node %(node)s goes on with what was moved as of index %(index)d, as a member of "
+            "%(names)s."
+        ) % {"node": node.node_id, "index": moved.snapshot.index, "names": names}
+        return MovePlan("raft", "follow", text, refusal)
     settings = len(node.storage.values())
-    text = (
-        f"The log in etcd is ended, and {settings} settings, with their history and schedules, are "
-        f"moved to a cluster of {names}."
-    )
+    text = _(
+        "The log in etcd is ended, and %(settings)d settings, with their history and schedules, "
+        "are moved to a cluster of %(names)s."
+    ) % {"settings": settings, "names": names}
     return MovePlan("raft", "move", text, refusal)
 
 
@@ -197,7 +223,9 @@ def _end_log(node: EtcdNode) -> Moved:
         node.etcd.move_away(ours, state.last_applied, data, generation)
         if moved := node.etcd.moved():  # by us, or by another node
             return moved
-    raise UnavailableError("Changes come without a pause; stop those who make them, and try again.")
+    raise UnavailableError(
+        noop("Changes come without a pause; stop those who make them, and try again.")
+    )
 
 
 def _first_members(config: RaftConfig) -> Configuration:
@@ -214,10 +242,10 @@ def _follows_etcd(state: NodeState) -> bool:
 
 
 def _keep_engine(engine: str) -> str:
-    return (
-        f"While the settings are moved from it, {name_of('ENGINE')} has to be {engine!r}; set the "
-        "other one when every node is moved."
-    )
+    return _(
+        "While the settings are moved from it, %(name)s has to be %(engine)r; set the other one "
+        "when every node is moved."
+    ) % {"name": name_of("ENGINE"), "engine": engine}
 
 
 def without_seal(data: bytes) -> bytes:

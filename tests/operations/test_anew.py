@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.utils import translation
 
 from raft_config import history
 from raft_config.core import messages
@@ -184,6 +185,15 @@ def test_survivor_of_a_lost_majority_begins_a_cluster_of_one(written, peers):
     assert texts(written) == {"LIMIT": "7"}
     assert audit()[0].startswith("Recovered on node a without b c. Kept is")
     written.propose([put("LIMIT", "8")], timeout_seconds=10)
+
+
+def test_recovery_is_told_in_the_readers_language_and_written_down_in_english(written, peers):
+    peers.down = {"b", "c"}
+    with translation.override("de"):
+        shown = recover("--plan").out
+        recover("--confirm", "a without b c")
+    assert "Erhalten bleibt, was Knoten a gespeichert hat" in shown
+    assert audit()[0].startswith("Recovered on node a without b c. Kept is what node a stores")
 
 
 def test_old_majority_that_comes_back_is_refused(written, peers):

@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.utils import translation
 
 from raft_config.models import Change, LogEntry, Member, Node, Snapshot, SnapshotChunk, StoredValue
 from raft_config.operations.findings import Level
@@ -43,6 +44,18 @@ def test_progress_is_told_entry_by_entry(written):
     screen = Screen()
     call_command("raft_verify", "--local", stdout=StringIO(), stderr=screen)
     assert screen.percents == [0, 50, 100]
+
+
+def test_findings_are_told_in_the_language_of_who_reads_them(written):
+    with translation.override("de"):
+        found = verify(written, ask_peers=False)
+    assert [each.text for each in found] == [
+        "in Ordnung",
+        f"{LogEntry.objects.count()} Einträge, ohne Lücke",
+        "wie sein Digest sagt",
+        "wie das Log sagt",
+        "wie das Abspielen des Logs sie ergibt",
+    ]
 
 
 def last():

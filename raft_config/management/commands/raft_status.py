@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from ... import picture
+from ...exceptions import noop
 from ...picture import Picture, Seen
 from ...status import Health
 from ..cli.operating import OperatorCommand
@@ -32,11 +33,13 @@ EXIT_CODES: Final[Mapping[Health, Exit]] = {
 class Command(OperatorCommand):
     """Exits with 0 when all is well, 1 when degraded, 3 when no change can be made."""
 
-    help = "Show the cluster, from any node. Exit code: 0 healthy, 1 degraded, 3 no quorum."
+    help = noop("Show the cluster, from any node. Exit code: 0 healthy, 1 degraded, 3 no quorum.")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
+        parser.add_argument(
+            "--watch", action="store_true", help=_("again every second, until Ctrl-C")
+        )
 
     def run(self, terminal: Terminal, options: Namespace) -> Exit:
         while True:
