@@ -18,7 +18,7 @@ from pathlib import Path
 from .cluster import HOST, Cluster, DemoError, Node
 
 ROOT = Path(__file__).resolve().parent.parent
-WEB_THREADS = 8
+WEB_THREADS = 32
 STOP_SECONDS = 8.0
 PREPARE_SECONDS = 120.0
 

@@ -72,6 +72,7 @@ from .group_commit import Answered, GroupCommit
 from .journal import Journal
 from .news import News
 from .storage import DatabaseStorage, check_command
+from .storage.database import Performed
 from .storage.durability import is_likely_durable
 from .storage.high_water import high_water_of
 from .transport.client import transport_for
@@ -135,6 +136,7 @@ class Node:
         self.storage = DatabaseStorage(config.database, self._first_state, high_water_of(config))
         self.journal = Journal(config.database, clock)
         self.courier = Courier(transport, self._take_replies, self._may_wait)
+        self._turn = threading.Lock()
         self._seen: NodeState | None = None
         """The state that this process has committed last, and when."""
         self._seen_at = 0.0
@@ -410,23 +412,33 @@ class Node:
 
     def _take(self, *events: Event) -> tuple[NodeState, list[Effect]]:
         """Step, save and commit; then send."""
-        begun, likely_durable = time.perf_counter(), any(map(is_likely_durable, events))
-        before, after, effects = self.storage.perform(
-            *events,
-            settings=self.config.timing,
-            now=self.clock(),
-            jitter=self.jitter(),
-            likely_durable=likely_durable,
-        )
-        flush = measures.COMMITS.labels("yes" if likely_durable else "no")
-        flush.observe(time.perf_counter() - begun)
-        self._seen, self._seen_at = after, self.monotonic()
+        before, after, effects = self._perform(events)
         if after.last_applied != before.last_applied:
             version_file_of(self.config).publish(after.last_applied)
         # What is to be sent goes first: a heartbeat must not wait for whoever listens to the news.
         for effect in sorted(effects, key=lambda each: not isinstance(each, Send)):
             self._carry_out(effect, after)
         return after, effects
+
+    def _perform(self, events: Sequence[Event]) -> Performed:
+        """One transaction at a time in this process: what SQLite lets wait it wakes at no release.
+
+        Who is let wait by it looks again after up to a tenth of a second, whenever others let go in
+        between; and the instant of an event is that at which its turn has come.
+        """
+        with self._turn:
+            begun, likely_durable = time.perf_counter(), any(map(is_likely_durable, events))
+            performed = self.storage.perform(
+                *events,
+                settings=self.config.timing,
+                now=self.clock(),
+                jitter=self.jitter(),
+                likely_durable=likely_durable,
+            )
+            flush = measures.COMMITS.labels("yes" if likely_durable else "no")
+            flush.observe(time.perf_counter() - begun)
+            self._seen, self._seen_at = performed[1], self.monotonic()
+            return performed
 
     def _take_replies(self, envelopes: Sequence[Envelope]) -> None:
         """Step what peers answered; on the courier's thread, which has a connection of its own."""

@@ -332,6 +332,45 @@ def test_leader_knows_without_its_log_that_it_has_applied_what_it_accepted(leade
             short.close()
 
 
+class Turn:
+    """A lock that counts who has come for it."""
+
+    def __init__(self):
+        self.lock, self.comers = threading.Lock(), 0
+
+    def __enter__(self):
+        self.comers += 1
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+def test_threads_of_one_process_take_turns_and_an_event_happens_when_its_turn_has_come(
+    node, monkeypatch
+):
+    begun, let_go, seen = threading.Event(), threading.Event(), []
+    perform = node.storage.perform
+
+    def slowly(*events, now, **more):
+        seen.append(now)
+        begun.set()
+        assert let_go.wait(20)
+        return perform(*events, now=now, **more)
+
+    monkeypatch.setattr(node.storage, "perform", slowly)
+    turn = node._turn = Turn()
+    first = in_thread(lambda: node.take(Tick()))
+    assert begun.wait(20)
+    second = in_thread(lambda: node.take(Tick()))
+    eventually(lambda: turn.comers == 2)
+    node.clock.skipped += 5.0
+    assert len(seen) == 1
+    let_go.set()
+    first(), second()
+    assert seen[1] - seen[0] >= 5.0
+
+
 def test_process_that_led_a_moment_ago_asks_its_database_nothing(leader):
     leader.propose([put("X", "1")], timeout_seconds=20)
     with statements() as found:
