@@ -22,7 +22,8 @@ fi
 "${as_owner[@]}" "$bin/initdb" -D "$dir/data" -A trust -U postgres -E UTF8 --no-locale >"$dir.log"
 "${as_owner[@]}" "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= >>"$dir.log" 2>&1 &
 server=$!
-trap 'kill -INT $server 2>/dev/null; wait $server 2>/dev/null; rm -rf "$dir" "$dir.log"' EXIT
+# A test may have ended it, and begun another one that ends with the test.
+trap 'kill -INT $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$dir" "$dir.log"' EXIT
 
 for _ in $(seq 100); do
     "$bin/pg_isready" -q -h "$dir" && break

@@ -6,9 +6,6 @@ Runs when RAFT_CONFIG_TEST_REDIS=1 says that redis-server is installed, as `.ci/
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import pytest
 from benchmarks.nodes import Nodes, running, wait_for
 
 from .databases import check_invariants
+from .redis_server import Redis
 
 pytestmark = [
     pytest.mark.e2e,
@@ -24,44 +22,6 @@ pytestmark = [
         os.environ.get("RAFT_CONFIG_TEST_REDIS") != "1", reason="needs redis-server: see .ci/run"
     ),
 ]
-
-HOST = "127.0.0.1"
-
-
-class Redis:
-    """A server of the test's own, on loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            self.port = probe.getsockname()[1]
-        self.start()
-
-    def start(self) -> None:
-        program = shutil.which("redis-server")
-        assert program is not None, "install redis-server, or unset RAFT_CONFIG_TEST_REDIS"
-        options = [
-            "--port",
-            str(self.port),
-            "--bind",
-            HOST,
-            "--save",
-            "",
-            "--dir",
-            str(self.folder),
-        ]
-        with (self.folder / "redis.log").open("ab") as log:
-            self.process = subprocess.Popen([program, *options], stdout=log, stderr=log)  # noqa: S603
-        wait_for(self._answers)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex((HOST, self.port)) == 0
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=20)
 
 
 @pytest.fixture
@@ -73,7 +33,7 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def nodes(redis: Redis) -> Iterator[Nodes]:
-    with running(3, broker_url=f"redis://{HOST}:{redis.port}/0") as found:
+    with running(3, broker_url=redis.url) as found:
         yield found
 
 

@@ -18,9 +18,10 @@ from pathlib import Path
 import django
 
 from .catalogue import FAULTS, Fault
-from .cluster import POSTGRES, SQLITE, FaultyCluster, running
+from .cluster import FaultyCluster, running
+from .proxied import POSTGRES, SQLITE
 from .run import Run, make_run
-from .site import ratios
+from .site import page_times
 from .table import table
 
 
@@ -34,7 +35,7 @@ def main() -> int:
         return hunt()
     if options.site:
         with running(3, settings_module=settings_of(options)) as cluster:
-            print(ratios(cluster))
+            print(page_times(cluster))
         return 0
     return _make_runs(options)
 
@@ -61,14 +62,19 @@ def hunt() -> int:
 
 def _make_runs(options: argparse.Namespace) -> int:
     chosen = [FAULTS[name] for name in options.only or FAULTS]
-    kinds = _kinds([each for each in chosen if options.postgres or not each.postgres])
+    kinds = _kinds(
+        [each for each in chosen if (not each.flushes if options.postgres else not each.postgres)]
+    )
     deadline = time.monotonic() + 60 * options.minutes
     failed = 0
     for number in range(options.rounds) if options.rounds else itertools.count():
-        for (nodes, clocks), faults in kinds:
+        for faults in kinds:
             if time.monotonic() > deadline:
                 return min(failed, 1)
-            with running(nodes, settings_module=settings_of(options), clocks=clocks) as cluster:
+            first = faults[0]
+            with running(
+                first.nodes, settings_module=settings_of(options), **first.needs
+            ) as cluster:
                 for each in faults:
                     failed += _run(cluster, each, number, options.out)
     return min(failed, 1)
@@ -93,12 +99,12 @@ def _line(run: Run) -> str:
     )
 
 
-def _kinds(faults: list[Fault]) -> list[tuple[tuple[int, bool], list[Fault]]]:
+def _kinds(faults: list[Fault]) -> list[list[Fault]]:
     """The faults by the cluster that they need."""
-    found: dict[tuple[int, bool], list[Fault]] = {}
+    found: dict[tuple[int, ...], list[Fault]] = {}
     for each in faults:
-        found.setdefault((each.nodes, each.clocks), []).append(each)
-    return list(found.items())
+        found.setdefault((each.nodes, *each.needs.values()), []).append(each)
+    return list(found.values())
 
 
 def _options() -> argparse.Namespace:

@@ -7,68 +7,33 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import requests
 
-from benchmarks.nodes import MeasuredCluster, free_ports, wait_for
+from benchmarks.nodes import free_ports, stock_celery, wait_for
 from demo_site import cluster as clusters
 from demo_site import processes
 from demo_site.cluster import Node
 from demo_site.processes import RAFT, WEB, Child
 from tests.e2e.databases import make_databases, rows
+from tests.e2e.redis_server import Redis
 
-from .links import HOST, Links, Pair
+from .links import Links, Pair
+from .proxied import CONTROL, ProxiedCluster, dying_library
 
-SQLITE = "tests.faults.settings"
-POSTGRES = "tests.faults.postgres_settings"
 ROOM = 5
 """Ports for so many nodes."""
 
 USER = ("admin", "admin")
-
-
-@dataclass(frozen=True)
-class ProxiedCluster(MeasuredCluster):
-    """A cluster whose nodes know each other by the addresses of their proxies."""
-
-    settings_module: str = SQLITE
-    web_workers: int = 2
-    proxies: dict[str, int] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
-    """By node: what stands in its SECRETS, first to sign with; else the secret of all."""
-    mutant: str = ""
-    clocks: bool = False
-    """Whether each node has a clock of its own, which can be set."""
-
-    def environment(self, node: Node) -> dict[str, str]:
-        founders = self.nodes[: self.founders]
-        found = {
-            **super().environment(node),
-            "RAFT_URL": self.proxied(node),
-            "PEERS": ""
-            if node.join
-            else ",".join(f"{each.node_id}={self.proxied(each)}" for each in founders),
-            "JOIN": node.join and self.proxied(self.node("a")),
-            "SECRETS": self.secrets.get(node.node_id, self.secret),
-            "MUTANT": self.mutant,
-        }
-        if self.clocks:
-            found["CLOCK"] = str(self.clock_file(node.node_id))
-        return found
-
-    def proxied(self, node: Node) -> str:
-        """The base URL under which its peers reach it."""
-        return f"http://{HOST}:{self.proxies[node.node_id]}/raft"
-
-    def clock_file(self, node_id: str) -> Path:
-        return self.node(node_id).folder / "clock"
 
 
 class FaultyCluster:
@@ -80,6 +45,9 @@ class FaultyCluster:
         self.children: dict[str, list[Child]] = {}
         self.secrets = [cluster.secret]
         """All that nodes have ever shared: no log may tell one."""
+        self.broker: Redis | None = None
+        self.lives: Counter[str] = Counter()
+        """How often a node began anew, with another database."""
 
     # -- the nodes
 
@@ -101,19 +69,33 @@ class FaultyCluster:
         port = self.links.add(node.node_id, node.port)
         self.cluster.proxies[node.node_id] = port
         node.folder.mkdir(parents=True, exist_ok=True)
+        self.cluster.control_file(node.node_id).write_bytes(bytes(CONTROL.size))
         self.set_clock(node.node_id, 0)
 
     def grow(self) -> str:
         """Start one node more, which asks to join; its id."""
         self.cluster = replace(self.cluster, size=self.cluster.size + 1)
         node = self.cluster.nodes[-1]
-        make_databases(self.cluster, [node])
         self._admit(node)
+        self._begin_one(node)
+        return node.node_id
+
+    def _begin_one(self, node: Node) -> None:
+        """With an empty database."""
+        make_databases(self.cluster, [node])
         processes.prepare(
             SimpleNamespace(nodes=[node], environment=self.cluster.environment)  # type: ignore[arg-type]
         )
         self.start(node.node_id)
-        return node.node_id
+
+    def renew(self, node_id: str) -> None:
+        """A machine that is dead, and was removed: another one joins in its place."""
+        self.cluster = replace(self.cluster, anew=self.cluster.anew | {node_id})
+        node = self.cluster.node(node_id)
+        for path in node.folder.glob("db.sqlite3*"):
+            path.unlink()
+        self.lives[node_id] += 1
+        self._begin_one(node)
 
     def start(self, node_id: str, *kinds: str) -> None:
         """Start those of its processes that do not run, of all kinds or of these."""
@@ -121,7 +103,9 @@ class FaultyCluster:
         living = [child for child in self.children.get(node_id, []) if child.running]
         for kind in kinds or (WEB, RAFT):
             if kind not in {child.kind for child in living}:
-                living.append(processes.start(self.cluster, node, kind))
+                is_stock = kind == RAFT and self.cluster.broker_url
+                begin = stock_celery if is_stock else partial(processes.start, kind=kind)
+                living.append(begin(self.cluster, node))
         self.children[node_id] = living
 
     def kill(self, node_id: str, *kinds: str) -> None:
@@ -251,16 +235,28 @@ def leader_in(states: dict[str, State]) -> str | None:
 
 
 @contextmanager
-def running(count: int = 3, **more: Any) -> Iterator[FaultyCluster]:
-    """So many nodes for as long as the block lasts; `more` as ProxiedCluster."""
+def running(
+    count: int = 3, *, broker: bool = False, flushes: bool = False, **more: Any
+) -> Iterator[FaultyCluster]:
+    """So many nodes for as long as the block lasts; `more` as ProxiedCluster.
+
+    With a Redis for all of them, if so; with processes that can be let die in a flush, if so.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="raft-config-faults-"))
+        if flushes:
+            more["dying_library"] = dying_library()
+        server = Redis(Path(folder)) if broker else None
+        if server:
+            stack.callback(server.stop)
+            more["broker_url"] = server.url
         request = clusters.Request(Path(folder), nodes=count, port=free_ports(ROOM))
         planned = clusters.plan(request)
         facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
         links = Links()
         stack.callback(links.close)
         found = FaultyCluster(ProxiedCluster(**facts, **more), links)
+        found.broker = server
         stack.callback(_end, found)
         found.begin()
         yield found

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import random
+import shlex
+import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
+from benchmarks.nodes import wait_for
 from tests.e2e.databases import on_postgres, postgres
+from tests.power.servers import as_owner
 
 from .cluster import FaultyCluster
 from .registry import Proof, again_and_again, fault
@@ -84,3 +92,40 @@ def database_down(cluster: FaultyCluster) -> Iterator[Proof]:
             yield lambda: "" if node_id in cluster.states() else f"{ended} ended, none made"
         finally:
             connection.execute(f"alter database {name} allow_connections true")
+
+
+@fault("PostgreSQL restarted", seconds=6, postgres=True, excused=CUT_OFF)
+def server_restarted(cluster: FaultyCluster) -> Iterator[Proof]:
+    """The server of all nodes dies as in a crash, and recovers from its WAL."""
+    data = Path(os.environ["PGHOST"]) / "data"
+    before = _server(data)
+    os.kill(before, signal.SIGQUIT)
+    wait_for(lambda: not (data / "postmaster.pid").exists() or not _is_alive(before))
+    _begin_server(data)
+    wait_for(lambda: len(cluster.states()) == len(cluster.node_ids))
+    yield lambda: f"server {before} ended, and {_server(data)} has recovered"
+
+
+def _server(data: Path) -> int:
+    return int((data / "postmaster.pid").read_text().split()[0])
+
+
+def _is_alive(pid: int) -> bool:
+    """Whoever started it may not have noticed its end yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _begin_server(data: Path) -> None:
+    """As it was begun the first time; it ends with us."""
+    command = shlex.split((data / "postmaster.opts").read_text())
+    with (data.parent / "again.log").open("ab") as log:
+        server = subprocess.Popen([*as_owner(), *command], stdout=log, stderr=log)  # noqa: S603
+
+    def end() -> None:
+        server.send_signal(signal.SIGINT)  # does nothing to one that has ended
+        server.wait(30)
+
+    atexit.register(end)

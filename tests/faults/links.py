@@ -190,6 +190,9 @@ class Links:
         self.ports: dict[str, int] = {}
         self.done: Counter[str] = Counter()
         """How often each evil was done, and what was passed on: the proof of a fault."""
+        self.captured: list[tuple[str, bytes]] = []
+        """To whom each request went, byte by byte, while `captures` says so."""
+        self.captures = False
         self._rules: dict[Pair, Rule] = {}
         self._servers: list[asyncio.Server] = []
         self._serving: set[asyncio.Task[None] | None] = set()
@@ -249,6 +252,8 @@ class Links:
     ) -> None:
         while True:
             request = await read_message(reader)
+            if self.captures:
+                self.captured.append((node_id, request.whole))
             evil = self._choose((request.header(b"raft-sender"), node_id))
             self.done[evil or "passed on"] += 1
             await EVILS.get(evil, pass_on)(Exchange(request, writer, port))

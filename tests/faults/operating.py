@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from demo_site.processes import RAFT, WEB
 from .cluster import FaultyCluster
 from .links import Rule
 from .registry import Proof, again_and_again, fault, ruled
+
+NO_BROKER = "kombu|redis|Connection to broker lost"
+"""What Celery says, with tracebacks of its own, while it has no broker."""
 
 BAD: Rule = {"drop reply": 0.05, "reset": 0.05, "delay": 0.1}
 
@@ -45,6 +49,7 @@ def snapshots(cluster: FaultyCluster) -> Iterator[Proof]:
                 return
 
     with ruled(cluster, cluster.all_pairs(), BAD), again_and_again(take):
+        wait_for(lambda: taken[0] > 0)  # on a busy machine a command takes some seconds to begin
         yield lambda: f"{taken[0]} taken" if taken[0] else ""
 
 
@@ -60,6 +65,35 @@ def member_added_and_removed(cluster: FaultyCluster) -> Iterator[Proof]:
                 cluster.wait_for_leader(), "raft_members", "remove", "--yes", newcomer
             ).returncode
     cluster.forget(newcomer)
+
+
+@fault("dead member replaced, under loss", seconds=1)
+def member_replaced(cluster: FaultyCluster) -> Iterator[Proof]:
+    """A machine is lost; it is removed, and another one joins under its name."""
+    with ruled(cluster, cluster.all_pairs(), BAD):
+        lost = random.choice(cluster.followers())
+        cluster.kill(lost)
+        wait_for(lambda: _removed(cluster, lost), 90)
+        cluster.renew(lost)
+        wait_for(lambda: _has_vote(cluster, lost), 90)
+        yield lambda: f"{lost} is a voter with another database"
+
+
+def _removed(cluster: FaultyCluster, node_id: str) -> bool:
+    ended = cluster.manage(cluster.wait_for_leader(), "raft_members", "remove", "--yes", node_id)
+    return not ended.returncode
+
+
+@fault("broker gone and back", seconds=8, broker=True, excused=NO_BROKER)
+def broker_back(cluster: FaultyCluster) -> Iterator[Proof]:
+    """No ticks come to any node; whoever leads is deposed by nobody, and beats no heart."""
+    broker = cluster.broker
+    assert broker is not None
+    broker.stop()
+    try:
+        yield lambda: "" if broker.answers() else f"nobody listens on port {broker.port}"
+    finally:
+        broker.start()
 
 
 def _has_vote(cluster: FaultyCluster, node_id: str) -> bool:

@@ -30,10 +30,19 @@ class Fault:
     nodes: int = 3
     clocks: bool = False
     """Whether each node needs a clock of its own."""
+    flushes: bool = False
+    """Whether processes must be able to die in a flush: not on PostgreSQL."""
+    broker: bool = False
+    """Whether a Redis that all nodes share brings them their ticks."""
     postgres: bool = False
     """Whether there is such a fault on PostgreSQL alone."""
     excused: str = ""
     """What logs may say with a traceback while it lasts, because it is the truth."""
+
+    @property
+    def needs(self) -> dict[str, bool]:
+        """What the cluster must have, as for `cluster.running`."""
+        return {"clocks": self.clocks, "flushes": self.flushes, "broker": self.broker}
 
 
 FAULTS: dict[str, Fault] = {}

@@ -14,6 +14,7 @@ from .catalogue import Fault
 from .clients import Clients
 from .cluster import USER, FaultyCluster
 from .registers import REGISTERS
+from .visitors import SHEET, Visitors, middle
 from .watch import Watch
 
 CLIENTS = 6
@@ -44,6 +45,12 @@ class Run:
     first_write_seconds: float | None = None
     first_write_after_healing_seconds: float | None = None
     catch_up_seconds: float | None = None
+    pages: int = 0
+    """Pages that were served rightly."""
+    pages_unanswered: int = 0
+    page_more_ms_before: float | None = None
+    """By how much the style sheet took longer than a page that reads no setting: medians."""
+    page_more_ms_during: float | None = None
     violations: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
@@ -55,8 +62,9 @@ def make_run(cluster: FaultyCluster, fault: Fault, *, clients: int = CLIENTS) ->
     run = Run(fault.name, cluster.cluster.settings_module.rpartition(".")[2])
     begun_at = time.monotonic()
     team = _prepared(cluster)
+    visitors = Visitors(team.urls)
     with Watch(cluster) as watch:
-        with team.at_work(clients):
+        with team.at_work(clients), visitors.at_work():
             wait_for(lambda: team.succeeded() >= BEFORE, WARM_UP_SECONDS)
             begun_hurting_at = time.monotonic()
             with fault.hold(cluster) as proof:
@@ -70,7 +78,9 @@ def make_run(cluster: FaultyCluster, fault: Fault, *, clients: int = CLIENTS) ->
         watch.look()
     _read_once_more(team)
     run.violations += [*watch.violations, *verdict.violations(cluster, team, excused=fault.excused)]
+    run.violations += visitors.wrong[:3]
     run.ok_since = _ok_since(team, begun_hurting_at)
+    _fill_in_pages(run, visitors, hurt_at, healed_at)
     _fill_in(run, team, watch, hurt_at, healed_at)
     run.seconds = time.monotonic() - begun_at
     return run
@@ -113,6 +123,12 @@ def _wait_until(condition: object, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _fill_in_pages(run: Run, visitors: Visitors, hurt_at: float, healed_at: float) -> None:
+    run.pages, run.pages_unanswered = len(visitors.visits), len(visitors.unanswered)
+    run.page_more_ms_before = middle(visitors.more_ms(SHEET, end=hurt_at))
+    run.page_more_ms_during = middle(visitors.more_ms(SHEET, hurt_at, healed_at))
 
 
 def _fill_in(run: Run, team: Clients, watch: Watch, hurt_at: float, healed_at: float) -> None:

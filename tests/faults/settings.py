@@ -10,6 +10,8 @@ from raft_config.schema import Setting
 
 from .registers import REGISTERS
 
+ROOT_URLCONF = "tests.faults.urls"
+
 INSTALLED_APPS = [*DEMO_APPS, "tests.faults"]
 
 # A login in a test need not be slow.
@@ -27,6 +29,7 @@ RAFT_CONFIG = {
     "SNAPSHOT_ENTRIES": 100,
     "TRAILING_ENTRIES": 20,
     "SNAPSHOT_CHUNK_BYTES": 50_000,
+    "MAX_CLOCK_SKEW_SECONDS": float(os.environ.get("MAX_CLOCK_SKEW_SECONDS", "30")),
     # A client goes to another node sooner.
     "WRITE_TIMEOUT_SECONDS": 2.0,
 }

@@ -1,85 +1,36 @@
-"""The host project's pages while the cluster is ill: every visitor is served, and soon.
-
-Of the demo, the style sheet reads a setting and nothing else; the home page also shows how the
-node is, by queries of the demo's own, which need the app's tables.
-"""
+"""The host project's pages while the cluster is ill: every visitor is served, and soon."""
 
 from __future__ import annotations
 
-import itertools
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from statistics import median
 
 import requests
 
 from benchmarks.nodes import wait_for
 from demo_site.processes import RAFT, WEB
+from tests.e2e.databases import on_postgres
 
 from .cluster import USER, FaultyCluster
 from .databases import connect
 from .networks import CUT
 from .registry import ruled
-
-COLOUR, DEFAULT_COLOUR = "#112233", "#1f6f50"
-NAME, DEFAULT_NAME = "Shop of the harness", "Corner shop"
-HOME, SHEET = "", "accent.css"
-
-SHOWN = {HOME: (NAME, DEFAULT_NAME), SHEET: (COLOUR, DEFAULT_COLOUR)}
-"""What a page has to show: the value applied last, or the declared default."""
+from .visitors import COLOUR, HOME, NAME, SHEET, Visitors, ninety_fifth
 
 VISIT_SECONDS = 6.0
-TIMEOUT_SECONDS = 10.0
+PAUSE_SECONDS = 0.01
 
 
-@dataclass(slots=True)
-class Visits:
-    """What visitors got."""
-
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {HOME: [], SHEET: []})
-    """By page."""
-    problems: list[str] = field(default_factory=list)
-
-    def get(self, session: requests.Session, site_url: str, page: str) -> None:
-        begun_at = time.perf_counter()
-        try:
-            response = session.get(f"{site_url}{page}", timeout=TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            self.problems.append(f"{site_url}{page}: {error!r}")
-            return
-        self.seconds[page].append(time.perf_counter() - begun_at)
-        is_right = any(each in response.text for each in SHOWN[page])
-        if response.status_code != requests.codes.ok or not is_right:
-            self.problems.append(f"{site_url}{page}: {response.status_code} {response.text[:200]}")
-
-    def middle(self, page: str) -> float:
-        """The median, in milliseconds."""
-        return 1000 * median(self.seconds[page])
-
-
-def visit(cluster: FaultyCluster, node_ids: list[str], pages: tuple[str, ...]) -> Visits:
-    """Two visitors, who look at these pages of these nodes for some seconds."""
-    found, ends_at = Visits(), time.monotonic() + VISIT_SECONDS
-    urls = [cluster.cluster.node(each).site_url for each in node_ids]
-
-    def look() -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            for url, page in itertools.cycle(itertools.product(urls, pages)):
-                if time.monotonic() > ends_at:
-                    return
-                found.get(session, url, page)
-                time.sleep(0.01)
-
-    visitors = [threading.Thread(target=look) for _ in range(2)]
-    for each in visitors:
-        each.start()
-    for each in visitors:
-        each.join()
+def visit(cluster: FaultyCluster, node_ids: list[str], pages: tuple[str, ...]) -> Visitors:
+    """A visitor for each of these nodes, who looks at these pages for some seconds."""
+    urls = {each: cluster.cluster.node(each).site_url for each in node_ids}
+    found = Visitors(urls, pages, pause_seconds=PAUSE_SECONDS)
+    with found.at_work():
+        time.sleep(VISIT_SECONDS)
     return found
 
 
@@ -98,11 +49,6 @@ class Illness:
 
     hold: Callable[[FaultyCluster], AbstractContextManager[list[str]]]
     pages: tuple[str, ...] = (HOME, SHEET)
-
-
-@contextmanager
-def well(cluster: FaultyCluster) -> Iterator[list[str]]:
-    yield cluster.node_ids
 
 
 @contextmanager
@@ -170,9 +116,20 @@ def tables_missing(cluster: FaultyCluster) -> Iterator[list[str]]:
                 connection.execute(f"alter table lost_{each} rename to {each}")
 
 
+@contextmanager
+def locked(cluster: FaultyCluster) -> Iterator[list[str]]:
+    """Somebody holds the write lock of every node's database."""
+    with ExitStack() as stack:
+        for each in cluster.node_ids:
+            connection = stack.enter_context(closing(connect(cluster, each)))
+            connection.execute("begin" if on_postgres(cluster.cluster) else "begin immediate")
+            connection.execute("update raft_config_node set id = id")
+        yield cluster.node_ids
+
+
 ILLNESSES: Mapping[str, Illness] = {
-    "well": Illness(well),
     "peers hang": Illness(peers_hang),
+    "databases locked": Illness(locked),
     "broker, worker and beat gone": Illness(broker_gone),
     "wrong secret": Illness(wrong_secret),
     "tables missing": Illness(tables_missing, pages=(SHEET,)),
@@ -180,22 +137,37 @@ ILLNESSES: Mapping[str, Illness] = {
 }
 
 
-def visit_ill(cluster: FaultyCluster, name: str) -> Visits:
+def visit_ill(cluster: FaultyCluster, name: str) -> Visitors:
     """What visitors get while the cluster is ill in that way."""
     illness = ILLNESSES[name]
     with illness.hold(cluster) as node_ids:
         return visit(cluster, node_ids, illness.pages)
 
 
-def ratios(cluster: FaultyCluster) -> str:
-    """Markdown: how long the pages take, beside how long they take when all is well."""
+COLUMNS = (
+    *("the cluster", "page", "visits", "not served", "more when well, ms"),
+    *("more when ill, ms", "difference of the medians, ms"),
+)
+
+
+def page_times(cluster: FaultyCluster) -> str:
+    """Markdown: what settings cost a page while the cluster is ill, and right before, when well."""
     set_values(cluster)
-    lines = ["| the cluster | pages | not served | home, ms | sheet, ms |", "|---|---|---|---|---|"]
-    for name in ILLNESSES:
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    for name, illness in ILLNESSES.items():
+        normal = visit(cluster, cluster.node_ids, illness.pages)
         found = visit_ill(cluster, name)
-        count = sum(map(len, found.seconds.values()))
-        cells = [
-            f"{found.middle(each):.1f}" if found.seconds[each] else "" for each in (HOME, SHEET)
-        ]
-        lines.append(f"| {' | '.join([name, str(count), str(len(found.problems)), *cells])} |")
+        for page in illness.pages:
+            well, ill = normal.more_ms(page), found.more_ms(page)
+            failed = len(found.wrong) + len(found.unanswered)
+            cells = [
+                *(name, page or "home", len(ill), failed, _shown(well), _shown(ill)),
+                f"{median(ill) - median(well):+.1f}",
+            ]
+            lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def _shown(found: list[float]) -> str:
+    """p50 / p95."""
+    return f"{median(found):.1f} / {ninety_fifth(found):.1f}"

@@ -20,6 +20,7 @@ def table(path: Path) -> str:
 COLUMNS = (
     *("fault", "runs", "minutes", "ok", "failed", "unknown", "violations"),
     *("new leader", "first write", "catch-up"),
+    *("pages", "page time, ms"),
 )
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
@@ -36,8 +37,16 @@ def _row(name: str, runs: list[dict[str, Any]]) -> str:
             spread(each[f"{key}_seconds"] for each in runs)
             for key in ("new_leader", "first_write", "catch_up")
         ),
+        f"{sum(each.get('pages', 0) for each in runs):,}",
+        spread(map(page_time, runs)),
     ]
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def page_time(run: dict[str, Any]) -> float | None:
+    """By how many ms a setting cost a page more during the fault than before."""
+    before, during = run.get("page_more_ms_before"), run.get("page_more_ms_during")
+    return None if before is None or during is None else during - before
 
 
 def spread(seconds: Iterable[float | None]) -> str:

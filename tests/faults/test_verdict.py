@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 
 from tests.simulation.linearizability import Operation
@@ -49,7 +50,7 @@ def test_a_value_that_was_applied_twice_is_told() -> None:
 
 def watch_of(*looks: dict[str, State]) -> Watch:
     left = list(looks)
-    found = Watch(SimpleNamespace(states=lambda: left.pop(0), node_ids=["a", "b"]))
+    found = Watch(SimpleNamespace(states=lambda: left.pop(0), node_ids=["a", "b"], lives=Counter()))
     for _ in looks:
         found.look()
     return found

@@ -57,15 +57,16 @@ class Watch:
         return look
 
     def _check(self, node_id: str, state: State) -> None:
-        if state.term < self._terms.get(node_id, 0):
+        life = f"{node_id} {self._cluster.lives[node_id]}"
+        if state.term < self._terms.get(life, 0):
             self._violate(f"{node_id} fell back to term {state.term}")
-        self._terms[node_id] = state.term
+        self._terms[life] = state.term
         if state.role == "leader":
             first = self._leaders.setdefault(state.term, node_id)
             if first != node_id:
                 self._violate(f"{first} and {node_id} both led term {state.term}")
         if state.voted_for:
-            vote = self._votes.setdefault((node_id, state.term), state.voted_for)
+            vote = self._votes.setdefault((life, state.term), state.voted_for)
             if vote != state.voted_for:
                 self._violate(f"{node_id} voted for two nodes in term {state.term}")
         if not state.last_applied <= state.commit_index <= state.last_log_index:

@@ -65,7 +65,7 @@ class Postgres:
         """An empty cluster, with small files of its WAL."""
         self._own()
         options = ("-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--wal-segsize=1")
-        command = (*_as_owner(), BIN / "initdb", "-D", self.data, *options, "-N")
+        command = (*as_owner(), BIN / "initdb", "-D", self.data, *options, "-N")
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own command
 
     def _own(self) -> None:
@@ -83,7 +83,7 @@ class Postgres:
         """Served, until it is stopped as by a crash."""
         self._own()
         settings = [f"-c{each}" for each in (*SMALL, *options)]
-        command = [*_as_owner(), BIN / "postgres", "-D", self.data, "-k", self.folder, *settings]
+        command = [*as_owner(), BIN / "postgres", "-D", self.data, "-k", self.folder, *settings]
         with (self.folder / "server.log").open("ab") as log:
             server = subprocess.Popen(  # noqa: S603 - our own command
                 command, env={**os.environ, **environment}, stdout=log, stderr=log
@@ -107,7 +107,7 @@ class Postgres:
             time.sleep(0.02)
 
 
-def _as_owner() -> tuple[str, ...]:
+def as_owner() -> tuple[str, ...]:
     if os.getuid():
         return ()
     return ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
