@@ -210,7 +210,7 @@ class Codec(Generic[T]):
     def _clean(self, value: Any) -> T:
         if value is None and self.nullable:
             return cast("T", None)
-        field = self._field()
+        field = self._field(validators=[*self.validators])  # what can be stored shows below
         if isinstance(field, JSONField):
             field.run_validators(value)
             cleaned = value

@@ -55,7 +55,8 @@ def require_text(value: object) -> str:
     """The value, if every database stores it and every browser shows it."""
     if not isinstance(value, str):
         raise SchemaError(noop("must be text"))
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    is_half = not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value)
+    if is_half or "\0" in value:
         raise SchemaError(noop("holds a NUL or half a character"))
     return value
 
