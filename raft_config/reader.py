@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import AppRegistryNotReady
 from django.core.signals import setting_changed
@@ -38,8 +38,10 @@ from .schema import (
     resolve,
     stored_name_of,
 )
-from .state_machine import Value
 from .version_file import TOKEN, VersionFile, query_apart, version_file_of
+
+if TYPE_CHECKING:
+    from .state_machine import Value
 
 logger = logging.getLogger("raft_config")
 

@@ -35,7 +35,8 @@ print(*sys.modules)
 
 HEAVY = (
     *("celery", "kombu", "rest_framework", "urllib3", "requests"),
-    *("raft_config.core.raft", "raft_config.storage.database", "raft_config.history"),
+    *("raft_config.core.raft", "raft_config.core.messages", "raft_config.history"),
+    *("raft_config.storage.codec", "raft_config.storage.database"),
     *("raft_config.node", "raft_config.proposals", "raft_config.transport.client"),
 )
 

@@ -10,7 +10,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import ETCD, RaftConfig, name_of
 from ..models import Node
-from ..storage.codec import decode_configuration
 from .base import TAG, connection_of, entry_name, grave, valid_config
 from .database import is_in_memory, synchronous_commit_is_off
 
@@ -129,6 +128,8 @@ def check_tables_are_of_the_engine(
     databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
     """E029: what one engine has agreed on is not what the other would go on with."""
+    from ..storage.codec import decode_configuration  # noqa: PLC0415 - the core, at each start
+
     config, members = _owner(databases, "configuration")
     if config is None or members is None:
         return []
