@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,7 @@ class FlushWatch:
         self._opened = (0, 0)
         """By which process, and which file: to a descriptor that came with a fork less is told."""
         self._descriptor = -1
+        self._close: Callable[[], object] = int  # there is nothing to be closed yet
 
     def doubt(self, error: OperationalError) -> None:
         """An event was not taken in: with what was to be flushed, what it stands on may be lost."""
@@ -92,8 +94,7 @@ class FlushWatch:
         return False
 
     def _open(self, path: Path) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._close()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._close = weakref.finalize(self, os.close, self._descriptor)
         self._opened = (os.getpid(), os.fstat(self._descriptor).st_ino)

@@ -1,6 +1,7 @@
 """After an error of the disk, what a failed flush may have dropped is written once more."""
 
 import ctypes
+import gc
 import os
 from pathlib import Path
 
@@ -157,6 +158,23 @@ def test_what_failed_before_a_process_could_know_is_written_again(
         monkeypatch.setattr(os, "getpid", lambda: 1)
         watch.make_good()
         assert flushed == [wal, wal]
+
+
+def test_descriptor_is_closed_with_the_storage():
+    def count():
+        return sum(
+            str(each.readlink()).endswith("-wal")
+            for each in Path("/proc/self/fd").iterdir()
+            if each.is_symlink()
+        )
+
+    storage_of(state_of())._flushes.make_good()
+    gc.collect()
+    before = count()
+    for _ in range(3):
+        storage_of(state_of())._flushes.make_good()
+        gc.collect()
+    assert count() == before
 
 
 def test_lock_that_did_not_come_ends_no_doubt(storage, wal, flushed):
