@@ -14,7 +14,17 @@ from contextlib import ExitStack
 
 import pytest
 
-from raft_config.core.messages import Rejected, Rejection, RequestVote
+from raft_config.core.configuration import Configuration, Member
+from raft_config.core.log import Entry
+from raft_config.core.messages import (
+    AppendEntries,
+    PreVoteResponse,
+    Rejected,
+    Rejection,
+    RequestVote,
+    RequestVoteResponse,
+    TimeoutNow,
+)
 from raft_config.state_machine import Command, encode_command
 from raft_config.transport import wire
 from raft_config.urls import rpc_patterns
@@ -134,6 +144,30 @@ def test_a_member_cannot_put_another_name_into_the_envelope(server):
 def test_a_term_beyond_reason_is_refused(server, peer):
     for message in (RequestVote(2**63 - 1, 99, 8, transfer=True), heartbeat(2**63 - 1)):
         assert peer.say(message) == Rejected(term_of(server), Rejection.TERM_TOO_FAR)
+
+
+def test_nobody_counts_as_a_voter_who_is_none_or_was_not_asked(server, peer):
+    """A learner, a stranger, a removed node, the node itself; and a voter who answers unasked."""
+    term = term_of(server) + 1
+    last = server.tables()["raft_config_node"][0]["last_log_index"]
+    last_term = server.tables()["raft_config_node"][0]["last_log_term"]
+    members = (Member("a"), Member("b"), Member("d", voter=False, promote=False), Member("e"))
+    configuration = Configuration(members, last + 1, removed=("c",))
+    entries = (Entry(last + 1, term, configuration=configuration),)
+    assert peer.say(AppendEntries(term, last, last_term, entries, last + 1)).success
+    peer.say(TimeoutNow(term))
+    before = tables_of(server)
+    node = before["raft_config_node"][0]
+    assert (node["role"], node["current_term"]) == ("candidate", term + 1)
+    for sender in ("d", "x", "c", "b", "e"):
+        for vote in (RequestVoteResponse(term + 1, True), PreVoteResponse(term, term + 1, True)):
+            answer = Peer(server, sender).send("raft", envelope(vote, sender))
+            assert answer.status == 400, (sender, answer.body)
+    assert tables_of(server) == before
+    # What follows begins with the members that the other tests know.
+    members = tuple(Member(each, f"http://127.0.0.1:1/raft/{each}") for each in "abc")
+    entries = (Entry(last + 2, term + 2, configuration=Configuration(members, last + 2)),)
+    assert peer.say(AppendEntries(term + 2, last + 1, term, entries, last + 2)).success
 
 
 ADDRESSES = (

@@ -19,8 +19,8 @@ from .cluster import USER, FaultyCluster
 from .networks import CUT
 from .registry import Proof, again_and_again, fault, ruled
 
-CROWD = 64
-"""Four for each thread of its web server."""
+CROWD = 96
+"""More than its web server has threads."""
 
 
 @contextmanager

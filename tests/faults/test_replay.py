@@ -97,11 +97,21 @@ def _captured(cluster: FaultyCluster) -> list[tuple[str, bytes]]:
 
 def _forget_nonces(cluster: FaultyCluster) -> None:
     """New processes know of no request; and without ticks, nothing but a message changes a node."""
+    wait_for(lambda: _stands_still(cluster))
     for node_id in cluster.node_ids:
-        cluster.kill(node_id, RAFT)
         cluster.stop(node_id, WEB)
         cluster.start(node_id, WEB)
-    wait_for(lambda: all(map(cluster.answers, cluster.node_ids)) and _are_level(cluster))
+    wait_for(lambda: all(map(cluster.answers, cluster.node_ids)))
+
+
+def _stands_still(cluster: FaultyCluster) -> bool:
+    """Whether all are level and nobody ticks; an entry may come while they are told to stop."""
+    for node_id in cluster.node_ids:
+        cluster.start(node_id, RAFT)
+    wait_for(lambda: _are_level(cluster))
+    for node_id in cluster.node_ids:
+        cluster.kill(node_id, RAFT)
+    return _are_level(cluster)
 
 
 def _send_again(
