@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-for module in ("read", "start", "admin", "writes", "beside", "failover", "idle", "growth"):
+for module in (
+    "read",
+    "start",
+    "admin",
+    "writes",
+    "beside",
+    "failover",
+    "idle",
+    "growth",
+    "catch_up",
+):
     command = [sys.executable, "-m", f"benchmarks.{module}"]
     print(f"-- {' '.join(command[1:])}", flush=True)
     subprocess.run(command, check=True)  # noqa: S603 - our own command

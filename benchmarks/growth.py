@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from .both import set_up
+from .plot import draw
 
 WRITES = 200
 NOW = 1000.0
@@ -27,23 +28,42 @@ def main() -> None:
     )
     parser.add_argument("--settings", type=int, nargs="*", default=[100, 1000, 10_000, 100_000])
     parser.add_argument("--voters", type=int, nargs="*", default=[1, 3, 5, 7])
+    parser.add_argument("--learners", type=int, nargs="*", default=[0, 1, 10, 50])
+    parser.add_argument("--plots", type=Path, help="where to put a picture of each")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         set_up(Path(folder), {})
         print("| | write | heartbeat |\n|---|---|---|")
-        for size in options.log:
-            show(f"{size:,} entries in the log", entries=size)
-        for size in options.settings:
-            show(f"{size:,} settings stored", settings=size)
-        for size in options.voters:
-            show(f"{size} voters", voters=size)
+        for kind, text in KINDS.items():
+            found = {size: show(text.format(size), **{kind: size}) for size in vars(options)[kind]}
+            if options.plots and found:
+                plot(options.plots / f"growth-{kind}.svg", text.format(0).lstrip("0 "), found)
 
 
-def show(name: str, **sizes: int) -> None:
-    """Measure one size."""
+KINDS = {
+    "log": "{:,} entries in the log",
+    "settings": "{:,} settings stored",
+    "voters": "{:,} voters",
+    "learners": "{:,} learners beside 3 voters",
+}
+"""What grows, and how a row tells of it."""
+
+
+def show(name: str, **sizes: int) -> tuple[float, float]:
+    """Measure one size: a write and a heartbeat, in milliseconds."""
     leader = Leader(**sizes)
-    write = milliseconds(leader.write)
-    print(f"| {name} | {write:.2f} ms | {milliseconds(leader.heartbeat):.2f} ms |", flush=True)
+    found = milliseconds(leader.write), milliseconds(leader.heartbeat)
+    print(f"| {name} | {found[0]:.2f} ms | {found[1]:.2f} ms |", flush=True)
+    return found
+
+
+def plot(path: Path, over: str, found: Mapping[int, tuple[float, float]]) -> None:
+    """Draw both over the size."""
+    lines = {
+        name: [(size, times[place]) for size, times in found.items()]
+        for place, name in enumerate(("write", "heartbeat"))
+    }
+    draw(path, f"Processor time at the leader, over {over}", lines, unit="ms")
 
 
 def milliseconds(take: Callable[[], object]) -> float:
@@ -59,7 +79,9 @@ def milliseconds(take: Callable[[], object]) -> float:
 class Leader:
     """A leader with peers that answer everything; its tables are filled to a size."""
 
-    def __init__(self, *, entries: int = 100, settings: int = 100, voters: int = 3) -> None:
+    def __init__(
+        self, *, log: int = 100, settings: int = 100, voters: int = 3, learners: int = 0
+    ) -> None:
         from raft_config import models  # noqa: PLC0415
         from raft_config.core import NodeState, RaftSettings  # noqa: PLC0415 - needs Django set up
         from raft_config.core.configuration import Member, initial_configuration  # noqa: PLC0415
@@ -72,32 +94,35 @@ class Leader:
             getattr(models, name).objects.all().delete()
         fill(
             models.LogEntry,
-            ({"index": n, "term": 1, "command": b"x" * 200} for n in range(1, entries + 1)),
+            ({"index": n, "term": 1, "command": b"x" * 200} for n in range(1, log + 1)),
         )
         fill(
             models.StoredValue,
             ({"name": f"N{n}", "text": "1", "index": 1} for n in range(settings)),
         )
-        names = [f"n{place}" for place in range(voters)]
+        names = [f"n{place}" for place in range(voters + learners)]
         self.peers = names[1:]
-        members = initial_configuration(Member(each, incarnation=f"i{each}") for each in names)
-        known = Progress(entries + 1, entries, contact_at=NOW)
+        members = initial_configuration(
+            Member(each, incarnation=f"i{each}", voter=place < voters, promote=False)
+            for place, each in enumerate(names)
+        )
+        known = Progress(log + 1, log, contact_at=NOW)
         state = NodeState(
             "n0",
             Leading(1, NOW + 1e9, dict.fromkeys(self.peers, known)),
             incarnation="in0",
             current_term=1,
-            last_log_index=entries,
+            last_log_index=log,
             last_log_term=1,
-            commit_index=entries,
-            last_applied=entries,
+            commit_index=log,
+            last_applied=log,
             configuration=members,
             previous_configuration=members,
         )
         self.storage = DatabaseStorage("default", lambda: state)
         # No snapshot meanwhile: that is a cost of its own.
         self.settings = RaftSettings(snapshot_entries=1 << 40, snapshot_bytes=1 << 40)
-        self.last = entries
+        self.last = log
         self.now = NOW
         self.requests = count()
 
