@@ -19,6 +19,7 @@ QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run"),
 )
+PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images"
 PATIENCE_MILLISECONDS = 30_000
 SERIOUS = ("serious", "critical")
 
@@ -104,6 +105,11 @@ class Person:
         self.type(**values)
         self.press("Save")
         assert "at index" in self.text()
+
+    def keep_picture(self, name):
+        """Of the page as it is, for docs/images, where RAFT_CONFIG_KEEP_PICTURES=1 asks for it."""
+        if os.environ.get("RAFT_CONFIG_KEEP_PICTURES", "") not in ("", "0"):
+            self.page.locator("#content").screenshot(path=PICTURES / f"action-{name}.png")
 
     def text(self):
         return " ".join(self.page.locator("#container, body").first.inner_text().split())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.nodes import running, wait_for
+from demo_site import cluster as clusters
 from demo_site import processes
 from demo_site.cluster import Node
 
@@ -29,13 +32,20 @@ def nodes():
 
 @pytest.fixture
 def whole(nodes):
-    """All three are up, and somebody leads."""
+    """All three are up, each with its web server, and somebody leads."""
     for node_id, children in nodes.children.items():
         for kind in (processes.WEB, processes.RAFT):
             if not any(each.running for each in children if each.kind == kind):
                 nodes.start_one(node_id, kind)
     wait_for(lambda: nodes.leader() is not None and nodes.are_level())
+    wait_for(lambda: all(listens(each) for each in nodes.cluster.nodes))
     return nodes
+
+
+def listens(node):
+    with suppress(OSError), socket.create_connection((clusters.HOST, node.port), timeout=5):
+        return True
+    return False
 
 
 @pytest.fixture
@@ -154,6 +164,7 @@ def test_leadership_is_handed_over(whole, operator, javascript):
     act(ada, "transfer", target)
     assert f"Node {target} takes over from node {leader}" in ada.text()
     assert "The quorum stays: 3 voters, 2 needed; 3 are up." in ada.text()
+    ada.keep_picture("transfer")
     ada.press("Hand over")
     assert "Done:" in ada.text()
     wait_for(lambda: whole.leader() == target)
@@ -166,10 +177,12 @@ def test_node_is_drained_and_let_back(whole, operator):
     ada = operator(other_than(leader))
     act(ada, "drain", leader)
     assert "does not campaign any more" in ada.text()
+    ada.keep_picture("drain")
     ada.press("Drain it")
     wait_for(lambda: whole.leader() not in (None, leader))
     reloaded(ada, f"Node {leader} is drained")
     act(ada, "undrain", leader)
+    ada.keep_picture("undrain")
     ada.press("Let it lead again")
     wait_for(lambda: f"Node {leader} is drained" not in shown_anew(ada))
 
@@ -177,6 +190,7 @@ def test_node_is_drained_and_let_back(whole, operator):
 def test_snapshot_is_taken_on_another_node(whole, operator):
     ada = operator("a")
     act(ada, "snapshot", "b")
+    ada.keep_picture("snapshot")
     ada.press("Take it")
     reloaded(ada, "snapshot through")
     assert "snapshot through" in row(ada, "b").inner_text()
@@ -204,12 +218,14 @@ def test_learner_is_added_promoted_moved_and_removed(whole, operator, newcomer):
     while "has no vote" not in ada.text() or "Refused" in ada.text():  # until it answers
         assert time.monotonic() < deadline, ada.text()
         ada.page.reload()
+    ada.keep_picture("add")
     ada.press("Add it")
     reloaded(ada, "learner")
     wait_for(lambda: "up to date" in (ada.goto(CLUSTER) and row(ada, "d").inner_text()))
 
     act(ada, "promote", "d")
     assert "after: 4 voters, 3 needed" in ada.text()
+    ada.keep_picture("promote")
     ada.press("Promote")
     reloaded(ada, "4 of 4 voters up")
 
@@ -218,11 +234,13 @@ def test_learner_is_added_promoted_moved_and_removed(whole, operator, newcomer):
     ada.page.fill("[name=address]", moved)
     ada.press("Show what it would do")
     assert f"Node d is reached at {moved} instead of {newcomer.raft_url}." in ada.text()
+    ada.keep_picture("set-url")
     ada.press("Change it")
     reloaded(ada, moved)
 
     act(ada, "remove", "d")
     assert "can come back only as a newcomer" in ada.text()
+    ada.keep_picture("remove")
     ada.press("Remove it")
     reloaded(ada, "3 of 3 voters up")
 
@@ -243,6 +261,7 @@ def test_with_a_node_down_the_page_says_so_and_refuses_what_would_lose_the_quoru
     assert "Refused." in ada.text()
     assert "That is too few" in ada.text()
     assert ada.page.get_by_role("button", name="Remove it").count() == 0
+    ada.keep_picture("refused")
 
 
 def test_last_node_that_is_up_still_shows_what_it_knows(whole, operator):

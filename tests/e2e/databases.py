@@ -40,15 +40,20 @@ def make_databases(cluster: MeasuredCluster, nodes: Iterable[Node] | None = None
         return
     with closing(postgres("postgres")) as connection:
         for node in cluster.nodes if nodes is None else nodes:
-            # Our own ports; a name cannot be a parameter.
-            connection.execute(f"drop database if exists raft_e2e_{node.port} with (force)")
-            connection.execute(f"create database raft_e2e_{node.port}")
+            name = _name_of(cluster, node)  # our own; it cannot be a parameter
+            connection.execute(f"drop database if exists {name} with (force)")
+            connection.execute(f"create database {name}")
+
+
+def _name_of(cluster: MeasuredCluster, node: Node) -> str:
+    """By the port; of a node that has moved by the one that it had first."""
+    return cluster.environment(node).get("DATABASE_NAME", f"raft_e2e_{node.port}")
 
 
 def rows(nodes: Nodes, node_id: str, query: str) -> list[tuple]:
     node = nodes.cluster.node(node_id)
     if on_postgres(nodes.cluster):
-        with closing(postgres(f"raft_e2e_{node.port}")) as connection:
+        with closing(postgres(_name_of(nodes.cluster, node))) as connection:
             return connection.execute(query).fetchall()
     path = node.folder / "db.sqlite3"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:

@@ -24,6 +24,9 @@ from demo_site import cluster as clusters
 from demo_site import processes
 from demo_site.cluster import Node
 
+from .databases import POSTGRES, make_databases
+
+IS_POSTGRES = os.environ.get("RAFT_CONFIG_TEST_DB") == "postgres"
 MANAGE = str(processes.ROOT / "manage.py")
 STOP_SECONDS = 30.0
 
@@ -32,7 +35,7 @@ STOP_SECONDS = 30.0
 class GrowingCluster(MeasuredCluster):
     """A cluster whose nodes may move, and some of which never get a vote."""
 
-    settings_module: str = "tests.e2e.settings"
+    settings_module: str = POSTGRES if IS_POSTGRES else "tests.e2e.settings"
     ports: tuple[tuple[str, int], ...] = ()
     """Where nodes have moved."""
     learners: str = ""
@@ -48,8 +51,10 @@ class GrowingCluster(MeasuredCluster):
         return tuple(replace(each, port=ports.get(each.node_id, each.port)) for each in found)
 
     def environment(self, node: Node) -> dict[str, str]:
+        first_port = super().nodes[[each.node_id for each in self.nodes].index(node.node_id)].port
         return {
             **super().environment(node),
+            "DATABASE_NAME": f"raft_e2e_{first_port}",
             "SPEAKS": "2" if node.node_id in self.newer else "1",
             "LEARNER": "1" if node.node_id in self.learners else "",
             "SECRETS": json.dumps(dict(self.secrets).get(node.node_id, ())),
@@ -119,6 +124,7 @@ class Cluster(Nodes):
     def _prepare(self, *node_ids: str) -> None:
         """Make the tables of these nodes alone: the others are at work."""
         nodes = [self.cluster.node(each) for each in node_ids]
+        make_databases(self.cluster, nodes)
         processes.prepare(SimpleNamespace(nodes=nodes, environment=self.cluster.environment))
 
     def wipe(self, node_id: str) -> None:
@@ -156,7 +162,9 @@ def growing(count: int, *, room: int, **more: str) -> Iterator[Cluster]:
         request = clusters.Request(Path(folder), nodes=count, port=free_ports(2 * room + 10))
         planned = clusters.plan(request)
         facts = {each.name: getattr(planned, each.name) for each in fields(planned)}
-        nodes = Cluster(GrowingCluster(**{**facts, **more}))
+        cluster = GrowingCluster(**{**facts, **more})
+        make_databases(cluster)
+        nodes = Cluster(cluster)
         try:
             yield nodes
         finally:

@@ -9,7 +9,7 @@ from .settings import *  # noqa: F403
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": f"raft_e2e_{PORT}",
+        "NAME": os.environ.get("DATABASE_NAME", f"raft_e2e_{PORT}"),
         "HOST": os.environ.get("PGHOST", ""),
         "USER": os.environ.get("PGUSER", ""),
         "CONN_MAX_AGE": None,

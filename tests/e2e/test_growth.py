@@ -1,5 +1,8 @@
 """A cluster that grows, shrinks, loses nodes and replaces them, while somebody writes.
 
+On SQLite, and on PostgreSQL where RAFT_CONFIG_TEST_DB=postgres says that there is a server:
+`tests/postgres.sh .venv/bin/python -m pytest -m long tests/e2e/test_growth.py`.
+
 After each: no write has failed, every acknowledged one is in the history of every node, and the
 invariants hold in all databases.
 """

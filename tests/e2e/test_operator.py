@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.nodes import wait_for
 
-from .growing import Cluster, growing
+from .growing import IS_POSTGRES, Cluster, growing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
@@ -30,6 +30,7 @@ def told(nodes: Cluster, node_ids: str) -> set[tuple[int, str]]:
     return {(each.returncode, json.loads(each.stdout)["health"]) for each in ended}
 
 
+@pytest.mark.skipif(IS_POSTGRES, reason="it copies a file")
 def test_node_restored_from_an_older_copy_of_its_file_is_refused_until_it_joins_anew() -> None:
     with growing(3, room=3) as nodes:
         url = nodes.cluster.node("a").raft_url

@@ -3,6 +3,7 @@
 import multiprocessing
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client, override_settings
 
@@ -148,6 +149,15 @@ def test_doctor_of_an_older_copy_tells_the_one_remedy_and_nothing_else(node):
     assert (found.level, found.subject) == (Level.ERROR, "node")
     remedy = "On another node: raft_members remove a. Then here: raft_recover --join "
     assert found.remedy.startswith(f"{remedy}http://b.test/raft. ")
+
+
+def test_driver_of_an_older_copy_ends_with_the_remedy(node):
+    elect(node)
+    copy = copied()
+    node.propose([put("X", "1")], timeout_seconds=20)
+    restore(copy)
+    with pytest.raises(CommandError, match="raft_members remove a; then on this one"):
+        call_command("raft_tick", seconds=5)
 
 
 def test_older_copy_is_seen_as_such_from_its_own_page(node):
