@@ -16,27 +16,22 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from . import measures, signals
+from . import measures
+from .announcing import announce
 from .conf import ENGINES, RaftConfig, get_config
 from .core.commit import Outcome, outcome_of
 from .core.configuration import Configuration, Member, initial_configuration
 from .core.effects import (
     Accepted,
     Effect,
-    LeaderChanged,
-    MembershipChanged,
-    PeerRejected,
     Refusal,
     Refused,
-    Removed,
     Reply,
-    RoleChanged,
     Send,
 )
 from .core.events import (
@@ -49,7 +44,7 @@ from .core.events import (
     Receive,
     Tick,
 )
-from .core.messages import Envelope, Rejection
+from .core.messages import Envelope
 from .core.patience import may_be_stepped_later
 from .core.raft import next_deadline
 from .core.state import Leader, NodeState, new_node
@@ -60,7 +55,6 @@ from .exceptions import (
     MembershipError,
     NotLeaderError,
     OutcomeUnknownError,
-    PeerSilentError,
     RaftConfigError,
     StateMachineError,
     UnavailableError,
@@ -71,6 +65,7 @@ from .firing import Firing
 from .group_commit import Answered, GroupCommit
 from .journal import Journal
 from .news import News
+from .own_url import OwnUrl
 from .storage import DatabaseStorage, check_command
 from .storage.database import Performed
 from .storage.durability import is_likely_durable
@@ -84,29 +79,8 @@ logger = logging.getLogger("raft_config")
 POLL_SECONDS = 0.05
 """How often who waits looks into the database, which tells what the version file cannot."""
 
-REACHABLE_SECONDS = 2.0
-"""How often a driver asks the node's own URL whether it answers (DESIGN §2.10) ..."""
-
-UNREACHABLE_SECONDS = 0.5
-"""... and how often while it does not."""
-
-SERVED_SECONDS = 3.0
-"""A web tier that has answered any request so lately, but not the ping in time, is busy."""
-
 FRESH_SECONDS = 1.0
 """So long a process that led goes on as if it did; the row's lock tells it better."""
-
-FAILED_PINGS = 2
-"""So many in a row, and the node neither campaigns nor leads."""
-
-REJECTED: Mapping[Rejection, str] = {
-    Rejection.WRONG_INCARNATION: "has another database than the members know: remove it, then let "
-    "it join anew (raft_members remove, raft_recover --join)",
-    Rejection.OTHER_GENERATION: "belongs to another life of this cluster, from before or after a "
-    "restore or a recovery: let the one that was left behind join anew (raft_recover --join)",
-    Rejection.TERM_TOO_FAR: "and this one are further apart in their terms than elections bring "
-    "nodes: somebody who has the secret did. Change SECRETS; let the ones left behind join anew",
-}
 
 UNSTORED = (Refusal.OVERLOADED, Refusal.TRANSFERRING, Refusal.CHANGE_PENDING)
 
@@ -143,10 +117,7 @@ class Node:
         self.news = News(config)
         self._proposals = GroupCommit(lambda commands: self._answer(Propose(commands)))
         self._firing = Firing(self.storage.due_times, at_once=config.timing.max_uncommitted_entries)
-        self._pinger: ThreadPoolExecutor | None = None
-        self._ping: Future[bool] | None = None
-        self._failed_pings = 0
-        self._next_ping_at = 0.0
+        self.own_url = OwnUrl(config, transport, monotonic)
 
     def _first_state(self) -> NodeState:
         """What a node knows when its database is new: the first members, and a new incarnation."""
@@ -342,45 +313,22 @@ class Node:
         return True
 
     def check_reachability(self) -> None:
-        """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10).
-
-        A web tier that is busy is none that is down: its leader must not give up the lead because a
-        ping waits behind its clients, who would then wait for another one, and hold the threads
-        that the new leader's messages need.
-        The question is asked by a thread of its own: a web tier that hangs must not stop the ticks.
-        """
+        """Neither campaign nor lead while the node's own URL does not answer (DESIGN §2.10)."""
         has_peers = bool(self.config.peers or self.config.join)
         if not (has_peers and self.config.url):
             return
-        if self._ping is not None and self._ping.done():
-            self._note_reachable(self._ping.result())
-            self._ping = None
-        if self._ping is None and self.monotonic() >= self._next_ping_at:
-            if self._pinger is None:
-                self._pinger = ThreadPoolExecutor(1, "raft-ping")
-            self._ping = self._pinger.submit(self._answers_itself)
+        is_reachable = self.own_url.look()
+        if is_reachable is not None:
+            self.allow_leadership(is_reachable)
 
-    def _answers_itself(self) -> bool:
-        timeout = self.config.rpc_timeout_seconds
-        try:
-            self.transport.call(self.node_id, self.config.url, "ping", {}, timeout)
-        except PeerSilentError:
-            return version_file_of(self.config).has_served_within(SERVED_SECONDS)
-        except RaftConfigError as error:
-            logger.debug("Own URL %s does not answer: %s", self.config.url, error)
-            return False
-        return True
-
-    def _note_reachable(self, is_reachable: bool) -> None:  # noqa: FBT001 - the answer itself
-        self._failed_pings = 0 if is_reachable else self._failed_pings + 1
-        interval = REACHABLE_SECONDS if is_reachable else UNREACHABLE_SECONDS
-        self._next_ping_at = self.monotonic() + interval
-        allowed = self._failed_pings < FAILED_PINGS
-        if self.state.may_lead != allowed:
-            outcome = "answers again; may lead" if allowed else "does not answer; will not lead"
-            logger.warning("Own URL %s %s", self.config.url, outcome)
-            self.journal.note("reachable" if allowed else "unreachable", subject=self.node_id)
-            self._take(AllowLeadership(allowed))
+    def allow_leadership(self, allowed: bool) -> None:  # noqa: FBT001 - the answer itself
+        """Take in whether peers can reach this node; told when it has changed."""
+        if self.state.may_lead == allowed:
+            return
+        outcome = "answers again; may lead" if allowed else "does not answer; will not lead"
+        logger.warning("Own URL %s %s", self.config.url, outcome)
+        self.journal.note("reachable" if allowed else "unreachable", subject=self.node_id)
+        self._take(AllowLeadership(allowed))
 
     def whom_to_ask(self) -> str:
         """Which node takes a proposal now: the leader, or this one, which then says who leads.
@@ -401,8 +349,7 @@ class Node:
     def close(self) -> None:
         """End the threads of this process."""
         self.courier.close()
-        if self._pinger is not None:
-            self._pinger.shutdown()
+        self.own_url.close()
 
     def take(self, event: Event) -> list[Effect]:
         """Take in an event that is answered by nothing but its effects."""
@@ -489,7 +436,7 @@ class Node:
             if member is not None and member.address:
                 self.courier.post(effect.envelope, member.address)
         else:
-            announce(self.node_id, effect)
+            announce(Node, self.node_id, effect)
             self.journal.tell(effect, self.node_id, state.current_term)
 
     def _drive_if_alone(self) -> None:
@@ -527,30 +474,6 @@ def error_for(refused: Refused, state: NodeState) -> RaftConfigError:
     if refused.refusal in (Refusal.TOO_LARGE, Refusal.EMPTY):
         return InvalidCommandError(text, reason=refused.refusal)
     return MembershipError(text, reason=refused.refusal)
-
-
-def announce(node_id: str, effect: Effect) -> None:
-    """Tell the log and the listeners what an operator wants to know; nothing per heartbeat."""
-    if isinstance(effect, RoleChanged):
-        level = logging.INFO if effect.role in ("leader", "follower") else logging.DEBUG
-        facts = {"node": node_id, "term": effect.term}
-        logger.log(
-            level, "Node %s became %s in term %d", node_id, effect.role, effect.term, extra=facts
-        )
-        signals.role_changed.send_robust(Node, role=effect.role, term=effect.term)
-    elif isinstance(effect, LeaderChanged):
-        leader = effect.leader_id or "nobody"
-        facts = {"node": node_id, "term": effect.term}
-        logger.info("Node %s sees %s lead term %d", node_id, leader, effect.term, extra=facts)
-        signals.leader_changed.send_robust(Node, leader_id=effect.leader_id, term=effect.term)
-    elif isinstance(effect, MembershipChanged):
-        names = ", ".join(effect.configuration.by_id) or "none"
-        logger.info("Node %s: the members are %s", node_id, names, extra={"node": node_id})
-        signals.membership_changed.send_robust(Node, configuration=effect.configuration)
-    elif isinstance(effect, PeerRejected):
-        logger.warning("Node %s %s", effect.node_id, REJECTED[effect.reason])
-    elif isinstance(effect, Removed):
-        logger.warning("Node %s was removed from the cluster, says %s", node_id, effect.by)
 
 
 _lock = threading.Lock()

@@ -11,6 +11,7 @@ from django.db.backends.signals import connection_created
 from django.test import override_settings
 
 from raft_config import signals
+from raft_config.announcing import announce
 from raft_config.conf import get_config
 from raft_config.core import messages
 from raft_config.core.configuration import Configuration, Member
@@ -39,7 +40,7 @@ from raft_config.exceptions import (
     UnsupportedCommandError,
 )
 from raft_config.models import Event, Sample
-from raft_config.node import FRESH_SECONDS, announce, error_for, get_node
+from raft_config.node import FRESH_SECONDS, Node, error_for, get_node
 from raft_config.storage.transaction import digest_of
 from raft_config.version_file import version_file_of
 
@@ -493,7 +494,7 @@ def look(node, peers, times):
         node.clock.skipped += 2.5
         node.check_reachability()
         eventually(lambda asked=asked: len(peers.calls) > asked)
-        eventually(node._ping.done)
+        eventually(node.own_url._ping.done)
         node.check_reachability()
 
 
@@ -511,6 +512,15 @@ def test_node_that_its_own_url_does_not_answer_may_not_lead_until_it_does(node, 
     assert node.state.may_lead
     assert "does not answer" in caplog.text
     assert "answers again" in caplog.text
+
+
+def test_driver_that_starts_takes_nothing_for_granted(node, make, peers):
+    """Its predecessor knew that the web tier is down; one that has not asked yet knows nothing."""
+    peers.down = {"a"}
+    look(node, peers, 2)
+    successor = make()
+    successor.check_reachability()
+    assert not successor.state.may_lead
 
 
 def test_leader_that_its_own_url_does_not_answer_steps_down(leader, peers):
@@ -737,7 +747,7 @@ def test_news_reach_the_listeners_and_the_log(effect, signal, facts, caplog):
     signal.connect(listen)
     try:
         with caplog.at_level(logging.INFO, "raft_config"):
-            announce("a", effect)
+            announce(Node, "a", effect)
     finally:
         signal.disconnect(listen)
     assert heard == [facts]
@@ -778,13 +788,13 @@ def test_listener_that_is_slow_does_not_delay_what_the_new_leader_sends(node, pe
 
 @pytest.mark.parametrize("effect", [PeerRejected("b", "i"), Removed("b")])
 def test_what_an_operator_must_mend_is_a_warning(effect, caplog):
-    announce("a", effect)
+    announce(Node, "a", effect)
     assert [each.levelno for each in caplog.records] == [logging.WARNING]
 
 
 def test_role_in_between_is_no_news_for_an_operator(caplog):
     with caplog.at_level(logging.INFO, "raft_config"):
-        announce("a", RoleChanged("pre_candidate", 3))
+        announce(Node, "a", RoleChanged("pre_candidate", 3))
     assert caplog.records == []
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.backends.sqlite3.base import DatabaseWrapper
 
-from raft_config import node, proposals, version_file
+from raft_config import node, own_url, proposals, version_file
 from raft_config.api import base, problems
 from raft_config.core import effects, election, reads, replication
 from raft_config.core.configuration import Configuration
@@ -193,7 +193,7 @@ MUTANTS: dict[str, Mutant] = {
         test="tests/core/test_replication.py",
     ),
     "unreachable node leads on": Mutant(
-        edit(node.Node._note_reachable, "self._failed_pings < FAILED_PINGS", "True"),
+        edit(own_url.OwnUrl._note, "self._failed < FAILED_PINGS", "True"),
         test="tests/test_node.py"
         "::test_node_that_its_own_url_does_not_answer_may_not_lead_until_it_does",
     ),

@@ -212,8 +212,8 @@ def test_drain_ends_by_command_and_by_the_start_of_a_driver(node):
 def test_reachability_does_not_end_a_drain(node):
     follow(node)
     perform(Operation("drain", "a"))
-    for is_reachable in (False, False, False, True):
-        node._note_reachable(is_reachable)
+    for allowed in (False, True):
+        node.allow_leadership(allowed)
     assert (node.state.may_lead, node.state.drained) == (True, True)
 
 
