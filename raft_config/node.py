@@ -258,11 +258,12 @@ class Node:
         """
         self._drive_if_alone()
         deadline = self.monotonic() + timeout_seconds
+        seen = self.news.seen()  # before: answers may be stepped while we are on our way to wait
         begun, effects = self._take(Read(uuid.uuid4().hex))
         refused = next((each for each in effects if isinstance(each, Refused)), None)
         if refused is not None:
             raise error_for(refused, begun)
-        seen, state = self.news.seen(), begun
+        state = begun
         while not is_confirmed(begun, state):
             if self.monotonic() > deadline:
                 raise UnavailableError(noop("No majority answered in time; try again later."))
