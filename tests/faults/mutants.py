@@ -127,7 +127,7 @@ MUTANTS: dict[str, Mutant] = {
         read_without_a_round, "leader alone, and without ticks"
     ),
     "unknown outcome called certain": Mutant(
-        call_an_unknown_outcome_certain, "replies lost after the work was done"
+        call_an_unknown_outcome_certain, "no two nodes reach each other"
     ),
     "compare and set does not compare": Mutant(
         edit(transition._update, "!= expected_index", "!= expected_index and False"),

@@ -93,8 +93,9 @@ def single_link(cluster: FaultyCluster) -> Iterator[Proof]:
         yield proof
 
 
-@fault("no two nodes reach each other")
+@fault("no two nodes reach each other", seconds=14)
 def all_cut(cluster: FaultyCluster) -> Iterator[Proof]:
+    """For longer than a client has patience: what a leader has stored is committed afterwards."""
     with ruled(cluster, cluster.all_pairs(), CUT) as proof:
         yield proof
 

@@ -163,7 +163,7 @@ def crowd(cluster: FaultyCluster) -> Iterator[Proof]:
         )
 
 
-@fault("leader alone, and without ticks", seconds=6)
+@fault("leader alone, and without ticks", seconds=10)
 def leader_asleep(cluster: FaultyCluster) -> Iterator[Proof]:
     """It cannot learn that it is deposed, nor that time passes; its web server goes on."""
     leader = cluster.wait_for_leader()

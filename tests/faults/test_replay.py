@@ -25,7 +25,7 @@ from .verdict import told_by_logs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
-RUN_SECONDS = 3.0
+RUN_SECONDS = 2.0
 TIMES = 10
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -85,7 +85,7 @@ def _captured(cluster: FaultyCluster) -> list[tuple[str, bytes]]:
     urls = {each: cluster.cluster.node(each).site_url for each in cluster.node_ids}
     team = Clients(urls, REGISTERS)
     cluster.links.captures = True
-    with team.at_work(4):
+    with team.at_work(2):
         time.sleep(RUN_SECONDS)
         follower = cluster.followers()[0]
         cluster.manage(cluster.wait_for_leader(), "raft_transfer", "--yes", follower)
