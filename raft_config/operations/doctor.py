@@ -137,6 +137,10 @@ def check_leader(node: Node, own: Facts, peers: Sequence[Seen]) -> Iterator[Find
     if leading:
         text = _("this node hears none, and node %(leader)s leads others") % {"leader": leading[0]}
         remedy = _("Mend the way from there to here: look at the other findings, here and there.")
+    elif refusing := [each for each in peers if isinstance(each.problem, PeerRejectedError)]:
+        text = _("this node knows of none, and members refuse it: %s")
+        text %= ", ".join(each.member.node_id for each in refusing)
+        remedy = _("Do first what the findings on those members say; they may be well.")
     elif node.state.configuration.is_majority(up):
         text = _("there is none, and %(up)d of %(voters)d voters answer") % counted
         remedy = _("Wait for some seconds; then look for drained nodes, and for their drivers.")

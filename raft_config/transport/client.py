@@ -278,13 +278,24 @@ def _unsigned(
     receiver_id: str, url: str, status: int, content: bytes
 ) -> PeerUnavailableError | PeerRejectedError:
     """The error for an answer that anybody may have written."""
-    says = ascii(content[:MAX_SHOWN].decode(errors="replace"))
-    text = f"{url} answered for node {receiver_id} with status {status}, unsigned: {says}."
+    text = (
+        f"{url} answered for node {receiver_id} with status {status}, unsigned: {_said(content)}."
+    )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER:
         return PeerUnavailableError(f"{text} Look at its log, and at the proxy's.")
     is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
     hint = _REDIRECT if is_redirect else _HINTS.get(status, _NO_NODE)
     return PeerRejectedError(f"{text} {hint}")
+
+
+def _said(content: bytes) -> str:
+    """What somebody says, cut and escaped; of a refusal by one of ours the sentence alone."""
+    try:
+        detail = load_json(content)["detail"]
+    except (InvalidMessageError, KeyError, TypeError):
+        detail = None
+    said = detail if isinstance(detail, str) else content[:MAX_SHOWN].decode(errors="replace")
+    return ascii(said[:MAX_SHOWN])
 
 
 def _unreadable(receiver_id: str, error: Any) -> PeerRejectedError:

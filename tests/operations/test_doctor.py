@@ -116,6 +116,13 @@ def test_peer_that_refuses_says_itself_what_to_correct(well, monkeypatch, peers)
     assert "with other settings than this command" in found["remedy"]
 
 
+def test_node_that_is_refused_is_not_told_to_start_voters(node, peers, monkeypatch):
+    monkeypatch.setattr(peers, "call", lambda *_: fail(PeerRejectedError("Compare SECRETS."))())
+    (found,) = of("leader")
+    assert found["text"] == "this node knows of none, and members refuse it: b, c"
+    assert "what the findings on those members say" in found["remedy"]
+
+
 def test_peer_that_hangs_is_not_told_to_be_gone(well, monkeypatch, peers):
     peers.down = {"b"}
     assert "It may hang" in of("node b")[0]["remedy"]

@@ -418,6 +418,12 @@ def test_an_unsigned_answer_is_not_used_and_says_what_to_do(transport, status, s
         send(transport, plain(status, body))
 
 
+def test_of_a_refusal_by_a_node_of_another_secret_its_sentence_is_shown(transport):
+    body = b'{"error":"AuthenticationError","detail":"Another \\u001b[31m secret."}'
+    with pytest.raises(PeerRejectedError, match=r"unsigned: 'Another .x1b.31m secret\.'\. Compare"):
+        send(transport, plain(401, body))
+
+
 def test_what_a_stranger_answers_is_shown_cut_and_escaped(transport):
     with pytest.raises(PeerRejectedError) as raised:
         send(transport, plain(404, b"\x1b[31m\nERROR forged line\r\n\xff" + b"x" * 60_000))
