@@ -13,6 +13,7 @@ tables. What differs is how the two speak:
     log       the entries, a snapshot and their keys in etcd
     lease     which node fires schedules, trims the log and runs what only one may run
     watch     wakes the driver when etcd has news
+    sameness  whether it is still the log that a node has followed
     node      the node
 
 etcd elects, replicates and agrees; nodes need neither peers nor secrets.

@@ -52,6 +52,7 @@ from .gateway import Gateway
 from .lease import Lease
 from .log import EtcdLog, Life, View
 from .peer import EtcdPeer
+from .sameness import require_same
 from .watch import Watch
 
 logger = logging.getLogger("raft_config")
@@ -173,7 +174,7 @@ class EtcdNode(Node):
         """Whether that was all."""
         state = self.state
         view = self._look(state)
-        self._require_same(state, view)
+        require_same(state, self.storage.log, view, self.etcd)
         start = state.last_log_index + 1
         entries = tuple(
             Entry(index, view.life.term, command)
@@ -218,47 +219,6 @@ class EtcdNode(Node):
             self.etcd.found(Life(uuid.uuid4().hex, FIRST_TERM), NOTHING)
             return self._look(state)
         return view
-
-    def _require_same(self, state: NodeState, view: View) -> None:
-        """Raise PeerRejectedError if what this node has taken in is not what etcd has."""
-        configuration = state.configuration
-        if not configuration.is_unknown and configuration.generation != view.life.generation:
-            raise self.etcd.of_another_life()
-        if view.tail < state.last_log_index or self._differs(state.last_log_index, view):
-            raise PeerRejectedError(
-                noop(
-                    "etcd has lost entries that node %(node)s has applied, through %(index)d: was "
-                    "it restored from a backup? Restore a later one, or bring what this node has "
-                    "there: manage.py raft_config move --to etcd."
-                ),
-                node=self.node_id,
-                index=state.last_log_index,
-            )
-        if start := self._gap_after(state.last_log_index, view):
-            raise PeerRejectedError(
-                noop(
-                    "etcd has lost the entry %(index)d of %(tail)d: somebody has deleted keys "
-                    "under %(prefix)s. Bring what the node with the most has there: manage.py "
-                    "raft_config move --to etcd."
-                ),
-                index=start,
-                tail=view.tail,
-                prefix=self.etcd.prefix,
-            )
-
-    def _differs(self, index: int, view: View) -> bool:
-        """Whether our last entry is another one there."""
-        theirs = dict(view.entries).get(index)
-        if theirs is None:
-            return False
-        ours = self.storage.log.entries(index, max_entries=1, max_bytes=1)
-        return bool(ours) and ours[0].command != theirs
-
-    def _gap_after(self, index: int, view: View) -> int:
-        """The next entry, if it is neither there nor in the snapshot; else 0."""
-        start = index + 1
-        is_there = start > view.tail or start in dict(view.entries)
-        return 0 if is_there or start <= view.snapshot.index else start
 
     def _install(self, view: View) -> None:
         """The snapshot, chunk after chunk: this node goes on where it stopped."""

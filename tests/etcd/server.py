@@ -67,7 +67,7 @@ class Etcd:
     def ask(self, path, content):
         """Past the client that is tested."""
         request = urllib.request.Request(f"{self.url}/v3/{path}", json.dumps(content).encode())  # noqa: S310
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own
+        with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:  # noqa: S310 - our own
             return json.load(answer)
 
     def compact(self):
