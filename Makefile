@@ -65,10 +65,10 @@ docs: $(INSTALLED)
 faults: $(INSTALLED)
 	$(PYTHON) -m tests.faults --minutes $(or $(MINUTES),30) $(and $(OUT),--out $(OUT))
 
-# A thousand power cuts on SQLite, two hundred of them after a failing disk, and 120 on PostgreSQL.
+# Twelve hundred power cuts on SQLite, four hundred of them on a failing disk, and 120 on PostgreSQL.
 power: $(INSTALLED)
 	$(PYTHON) -m tests.power --runs 8 --cuts 100
-	$(PYTHON) -m tests.power --runs 2 --cuts 100 --failing 0.3
+	$(PYTHON) -m tests.power --runs 4 --cuts 100 --failing 0.3
 	if ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1; then \
 		$(PYTHON) -m tests.power --database postgres --runs 4 --cuts 30; fi
 

@@ -139,7 +139,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "applied again after a restart": Mutant(forget_what_was_applied, "leader killed"),
     "answered before it is applied here": Mutant(
-        edit(proposals._submit, "if not node.wait_until_applied(", "if False and ("),
+        edit(proposals._applied, "if not node.wait_until_applied(", "if False and ("),
         "delays and reordering",
     ),
     # seen by a test
