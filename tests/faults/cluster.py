@@ -144,16 +144,21 @@ class FaultyCluster:
         draft.write_text(f"{seconds:+.3f}\n")
         draft.replace(path)
 
-    def manage(self, node_id: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """What an operator types on a node."""
-        return subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, str(processes.ROOT / "manage.py"), *words],
-            env={**os.environ, **self.cluster.environment(self.cluster.node(node_id))},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def manage(self, node_id: str, *words: str) -> bool:
+        """What an operator types on a node; whether it came to a good end in a minute."""
+        command = [sys.executable, str(processes.ROOT / "manage.py"), *words]
+        environment = self.cluster.environment(self.cluster.node(node_id))
+        try:
+            ended = subprocess.run(  # noqa: S603 - our own command
+                command,
+                env={**os.environ, **environment},
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return ended.returncode == 0
 
     # -- what they say
 
