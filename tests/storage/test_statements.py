@@ -25,6 +25,7 @@ from raft_config.state_machine import (
     FireSchedule,
     encode_command,
 )
+from raft_config.storage import database
 
 from ..core.build import entries
 from .helpers import AT, IS_SQLITE, put, state_of, statements, storage_of
@@ -280,6 +281,21 @@ def test_process_that_applied_a_command_tells_its_answer_without_a_statement():
     # A retry's entry was answered by the first one's.
     with statements() as found:
         assert storage.answer("one", 3) == Answer(2)
+    assert found.texts
+
+
+def test_process_that_has_kept_many_answers_asks_for_the_old_ones(monkeypatch):
+    monkeypatch.setattr(database, "MOST_RECENT_ANSWERS", 0)
+    commands = [put("X", request_id=request_id) for request_id in ("one", "two")]
+    storage = leader((Entry(1, 1), *(Entry(at, 1, each) for at, each in enumerate(commands, 2))))
+    for last in (2, 3):
+        answer = AppendEntriesResponse(1, success=True, match_index=last, prev_log_index=1)
+        taken_by(storage, received("b", answer))
+    with statements() as found:
+        assert storage.answer("two", 3) == Answer(3)
+    assert not found.texts
+    with statements() as found:
+        assert storage.answer("one", 2) == Answer(2)
     assert found.texts
 
 
