@@ -306,11 +306,13 @@ class Node:
         """Wait until this node has applied `index`; whether it came to that in time."""
         deadline = self.monotonic() + timeout_seconds
         seen = self.news.seen()
-        while self.storage.version() < index:
+        while (version := self.storage.version()) < index:
             if self.monotonic() > deadline:
                 return False
             self.news.wait(seen, POLL_SECONDS, index=index)
             seen = self.news.seen()
+        # Whoever applied it may have died, or may be about to tell: what is read now must show it.
+        version_file_of(self.config).publish_if_missed(version)
         return True
 
     def check_reachability(self) -> None:
@@ -360,9 +362,7 @@ class Node:
 
     def _take(self, *events: Event) -> tuple[NodeState, list[Effect]]:
         """Step, save and commit; then send."""
-        before, after, effects = self._perform(events)
-        if after.last_applied != before.last_applied:
-            version_file_of(self.config).publish(after.last_applied)
+        _, after, effects = self._perform(events)
         # What is to be sent goes first: a heartbeat must not wait for whoever listens to the news.
         for effect in sorted(effects, key=lambda each: not isinstance(each, Send)):
             self._carry_out(effect, after)
@@ -385,7 +385,11 @@ class Node:
             )
             flush = measures.COMMITS.labels("yes" if likely_durable else "no")
             flush.observe(time.perf_counter() - begun)
-            self._seen, self._seen_at = performed[1], self.monotonic()
+            before, after, _ = performed
+            if after.last_applied != before.last_applied:
+                version_file_of(self.config).publish(after.last_applied)
+            # After that: who goes by it reads what was applied.
+            self._seen, self._seen_at = after, self.monotonic()
             return performed
 
     def _take_replies(self, envelopes: Sequence[Envelope]) -> None:

@@ -40,6 +40,7 @@ from .reader import latest, move_pin, written
 from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
 from .state_machine import SEAL, Answer, CancelSchedule, Command, Note, encode_command
 from .transport.wire import text_of
+from .version_file import version_file_of
 from .watcher import watcher
 
 logger = logging.getLogger("raft_config")
@@ -145,8 +146,8 @@ def _applied(node: Node, command: Command | CancelSchedule, seconds: float) -> A
     data = encode_command(command)
     index = _until(deadline, command.request_id, lambda left: _submit_once(node, data, left))
     answer = node.storage.answer(command.request_id, index)
-    if answer is not None:
-        return answer
+    if answer is not None and version_file_of(node.config).version() >= index:
+        return answer  # and whoever reads here now finds it
     if not node.wait_until_applied(index, max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())):
         raise OutcomeUnknownError(command.request_id)
     return node.storage.answer(command.request_id) or Answer(index)

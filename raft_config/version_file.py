@@ -79,8 +79,9 @@ class VersionFile:
         """Tell every process of the host that the values are those of `version`."""
         if time.monotonic() >= self.check_at:
             self._check()
-        self.words[VERSION] = version
+        # In this order: who finds the version there relies on it that the token has moved.
         self.words[TOKEN] = new_token()
+        self.words[VERSION] = version
 
     def publish_if_missed(self, version: int) -> None:
         """The same, if whoever applied it died before it could tell."""

@@ -42,7 +42,7 @@ from raft_config.exceptions import (
 from raft_config.models import Event, Sample
 from raft_config.node import FRESH_SECONDS, Node, error_for, get_node
 from raft_config.storage.transaction import digest_of
-from raft_config.version_file import version_file_of
+from raft_config.version_file import VersionFile, version_file_of
 
 from .peers import (
     SECRETS,
@@ -345,6 +345,20 @@ class Turn:
 
     def __exit__(self, *_):
         self.lock.release()
+
+
+def test_what_was_applied_by_one_that_died_before_it_told_is_read_by_who_waited(
+    node, make, monkeypatch
+):
+    """Else a linearizable read would give the values that its process had loaded before."""
+    file = version_file_of(node.config)
+    before = file.token()
+    with monkeypatch.context() as patch:
+        patch.setattr(VersionFile, "publish", lambda *_: None)
+        make().receive(from_peer(node, append(1, Entry(1, 1), commit=1)))
+    assert file.token() == before
+    assert node.wait_until_applied(1, timeout_seconds=20)
+    assert file.token() != before
 
 
 def test_threads_of_one_process_take_turns_and_an_event_happens_when_its_turn_has_come(
