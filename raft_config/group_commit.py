@@ -17,6 +17,9 @@ from .core.state import NodeState
 Answered = tuple[NodeState, Accepted | Refused]
 """What became of a proposal, and the state in which it did."""
 
+SLEEP_SECONDS = 0.05
+"""Who was answered sleeps no longer than that before it looks itself whether that is applied."""
+
 FOR_ALL = (Refusal.NOT_LEADER, Refusal.TRANSFERRING)
 """What is refused for these reasons is refused whatever the commands are."""
 
@@ -42,9 +45,18 @@ class _Waiting:
 class GroupCommit:
     """The proposals of the threads of one process; one of these threads stores for all."""
 
-    def __init__(self, append: Callable[[tuple[bytes, ...]], Answered]) -> None:
-        """`append` proposes commands, all or none of them."""
+    def __init__(
+        self,
+        append: Callable[[tuple[bytes, ...]], Answered],
+        when_applied: Callable[[int, Callable[[], None]], None],
+    ) -> None:
+        """`append` proposes commands, all or none of them.
+
+        `when_applied` calls back when an index is applied here: nobody is woken before, as long as
+        that takes no more than SLEEP_SECONDS.
+        """
         self._append = append
+        self._when_applied = when_applied
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._is_at_work = False
@@ -63,7 +75,9 @@ class GroupCommit:
 
     def _sleep(self, mine: _Waiting) -> None:
         try:
-            mine.sleeps.acquire()
+            while not mine.sleeps.acquire(timeout=SLEEP_SECONDS):
+                if mine.answer.done():
+                    return
         except BaseException:  # whoever gives up must not take the turn of the others with it
             with self._lock:
                 if mine in self._waiting:
@@ -82,7 +96,14 @@ class GroupCommit:
                 self._pass_on()
             for each in group:
                 if each is not mine:
-                    each.wake()
+                    self._wake_when_over(each)
+
+    def _wake_when_over(self, one: _Waiting) -> None:
+        """Once nothing is left to wait for: what is accepted has to be applied as well."""
+        if one.answer.exception() is None and isinstance(found := one.answer.result()[1], Accepted):
+            self._when_applied(found.index + len(one.commands) - 1, one.wake)
+        else:
+            one.wake()
 
     def _pass_on(self) -> None:
         """Let the first of those that have come meanwhile store for them."""

@@ -111,11 +111,14 @@ class Node:
         self.journal = Journal(config.database, clock)
         self.courier = Courier(transport, self._take_replies, self._may_wait)
         self._turn = threading.Lock()
+        self._asking = threading.Lock()
         self._seen: NodeState | None = None
-        """The state that this process has committed last, and when."""
+        """The state that this process has committed or looked up last, and when."""
         self._seen_at = 0.0
         self.news = News(config)
-        self._proposals = GroupCommit(lambda commands: self._answer(Propose(commands)))
+        self._proposals = GroupCommit(
+            lambda commands: self._answer(Propose(commands)), self.news.when_applied
+        )
         self._firing = Firing(self.storage.due_times, at_once=config.timing.max_uncommitted_entries)
         self.own_url = OwnUrl(config, transport, monotonic)
 
@@ -278,9 +281,7 @@ class Node:
         while True:
             self.news.wait(seen, min(POLL_SECONDS, timeout_seconds), index=index)
             seen = self.news.seen()
-            if self._has_seen_applied(index, term):
-                return
-            outcome = outcome_of(self.state, self.storage.log, index, term)
+            outcome = self._outcome_seen(index, term) or self._outcome_asked(index, term)
             if outcome is Outcome.APPLIED:
                 return
             if outcome is Outcome.LOST:
@@ -289,18 +290,30 @@ class Node:
             if outcome is Outcome.COMPACTED or self.monotonic() > deadline:
                 raise OutcomeUnknownError(f"at index {index}")
 
-    def _has_seen_applied(self, index: int, term: int) -> bool:
-        """Whether this process knows it without asking the database, as one of many that wait.
+    def _outcome_seen(self, index: int, term: int) -> Outcome | None:
+        """What this process knows of it without asking the database, as one of many that wait.
 
         Nobody else led that term, and a leader's log only grows (Leader Append-Only, Raft §5.3).
         """
         seen = self._seen
-        return (
-            seen is not None
-            and seen.is_leader
-            and seen.current_term == term
-            and seen.last_applied >= index
-        )
+        if seen is None or not seen.is_leader or seen.current_term != term:
+            return None
+        if seen.last_applied >= index:
+            return Outcome.APPLIED
+        is_fresh = self.monotonic() < self._seen_at + POLL_SECONDS
+        return Outcome.PENDING if is_fresh else None
+
+    def _outcome_asked(self, index: int, term: int) -> Outcome:
+        """What the database knows of it; one of many that wait asks, and the others then know."""
+        with self._asking:
+            found = self._outcome_seen(index, term)
+            if found is None:
+                before, asked_at = self._seen, self.monotonic()
+                state = self.state
+                found = outcome_of(state, self.storage.log, index, term)
+                if self._seen is before:
+                    self._seen, self._seen_at = state, asked_at
+            return found
 
     def wait_until_applied(self, index: int, timeout_seconds: float) -> bool:
         """Wait until this node has applied `index`; whether it came to that in time."""
@@ -366,6 +379,7 @@ class Node:
         # What is to be sent goes first: a heartbeat must not wait for whoever listens to the news.
         for effect in sorted(effects, key=lambda each: not isinstance(each, Send)):
             self._carry_out(effect, after)
+        self.news.tell()
         return after, effects
 
     def _perform(self, events: Sequence[Event]) -> Performed:
@@ -386,10 +400,10 @@ class Node:
             flush = measures.COMMITS.labels("yes" if likely_durable else "no")
             flush.observe(time.perf_counter() - begun)
             before, after, _ = performed
+            # Before that is published: who is woken by it then need not ask the database.
+            self._seen, self._seen_at = after, self.monotonic()
             if after.last_applied != before.last_applied:
                 version_file_of(self.config).publish(after.last_applied)
-            # After that: who goes by it reads what was applied.
-            self._seen, self._seen_at = after, self.monotonic()
             return performed
 
     def _take_replies(self, envelopes: Sequence[Envelope]) -> None:
@@ -397,7 +411,6 @@ class Node:
         try:
             self._take(*map(Receive, envelopes))
         finally:
-            self.news.tell()
             connection = connections[self.config.database]
             connection.close_at = None  # CONN_MAX_AGE is for requests; this thread has none
             connection.close_if_unusable_or_obsolete()

@@ -14,6 +14,11 @@ STATE = object()
 FOR_LONG = 20.0
 
 
+def at_once(_index, wake):
+    """All is applied already."""
+    wake()
+
+
 class Log:
     """Appends commands one after the other; holds the first append until it is let go."""
 
@@ -38,9 +43,15 @@ class Log:
         return STATE, Accepted(before + 1, 7)
 
 
-def proposed(log, *groups):
-    """What became of each, when the first is under way while the others come, in their order."""
-    group_commit = GroupCommit(log.append)
+@pytest.fixture(autouse=True)
+def nobody_looks_itself(monkeypatch):
+    """Who sleeps has to be woken."""
+    monkeypatch.setattr(group_commits, "SLEEP_SECONDS", FOR_LONG)
+
+
+def started(log, *groups, when_applied=at_once):
+    """What becomes of each, and their threads: the others come while the first is under way."""
+    group_commit = GroupCommit(log.append, when_applied)
     found, threads = {}, []
 
     def propose(commands):
@@ -57,6 +68,12 @@ def proposed(log, *groups):
         number = len(threads) - 1
         eventually(lambda number=number: len(group_commit._waiting) == number)
     log.let_go.set()
+    return found, threads
+
+
+def proposed(log, *groups):
+    """What became of each of them."""
+    found, threads = started(log, *groups)
     for thread in threads:
         thread.join(FOR_LONG)
     return found
@@ -99,6 +116,27 @@ def test_an_error_is_told_to_all_of_a_group_and_the_next_one_goes_on():
     assert proposed(log, (b"d",)).keys() == {(b"d",)}
 
 
+def test_who_is_accepted_is_woken_once_what_it_proposed_is_applied():
+    called = {}
+    log = Log()
+    found, threads = started(log, (b"a",), (b"b", b"c"), (b"d",), when_applied=called.__setitem__)
+    eventually(lambda: called.keys() == {4})  # b, who stores for both, waits for itself
+    assert found.keys() == {(b"a",), (b"b", b"c")}
+    called[4]()
+    for thread in threads:
+        thread.join(FOR_LONG)
+    assert found[b"d",] == Accepted(4, 7)
+
+
+def test_who_is_accepted_and_not_called_looks_itself_after_a_while(monkeypatch):
+    monkeypatch.setattr(group_commits, "SLEEP_SECONDS", 0.01)
+    log = Log()
+    found, threads = started(log, (b"a",), (b"b",), (b"c",), when_applied=lambda *_: None)
+    for thread in threads:
+        thread.join(FOR_LONG)
+    assert found[b"c",] == Accepted(3, 7)
+
+
 class GivesUpError(BaseException):
     """As a worker that interrupts one of its threads."""
 
@@ -125,9 +163,9 @@ class Sleep:
         self.lock, self.thread = threading.Lock(), thread
         self.release, self.locked = self.lock.release, self.lock.locked
 
-    def acquire(self):
+    def acquire(self, timeout=-1.0):
         if self.lock.acquire(blocking=False):
-            return
+            return True
         assert self.thread.gives_up.wait(FOR_LONG)
         raise GivesUpError
 
@@ -135,7 +173,7 @@ class Sleep:
 @pytest.mark.parametrize("is_its_turn", [False, True])
 def test_one_that_gives_up_does_not_take_the_turn_of_the_others_with_it(is_its_turn):
     log = Log()
-    group_commit = GroupCommit(log.append)
+    group_commit = GroupCommit(log.append, at_once)
     first = threading.Thread(target=group_commit.propose, args=((b"a",),))
     first.start()
     assert log.begun.wait(FOR_LONG)

@@ -67,6 +67,7 @@ def imported(folder: str) -> Iterator[str]:
                 yield from (each.name.partition(".")[0] for each in node.names)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="it cannot tell whose modules these are")
 @pytest.mark.parametrize("folder", ["demo_site", "raft_config"])
 def test_what_is_imported_is_pinned_for_those_who_install_no_tools(folder):
     """`make demo` on a fresh machine has requirements.txt and nothing else."""

@@ -81,10 +81,58 @@ def test_news_of_less_than_the_index_lets_wait_on(news, waiting):
 
 def test_one_looks_and_when_it_is_done_another_one_does(news, waiting):
     done = waiting(5)
-    eventually(news._looking.locked)
+    eventually(lambda: news._is_looking)
     waiting(6)
+    eventually(lambda: len(news._waiting) == 2)
     VersionFile(get_config()).publish(5)
     eventually(lambda: done == [5])
-    eventually(news._looking.locked)
+    eventually(lambda: news._is_looking)
     VersionFile(get_config()).publish(6)
     eventually(lambda: done == [5, 6])
+
+
+def test_nobody_is_woken_for_what_he_does_not_wait_for(news, waiting, monkeypatch):
+    slept = []
+    sleep = news._sleep
+
+    def note(*arguments):
+        slept.append(arguments)
+        sleep(*arguments)
+
+    monkeypatch.setattr(news, "_sleep", note)
+    done = waiting(5, 6, 7)
+    eventually(lambda: len(news._waiting) == 3)
+    version_file_of(get_config()).publish(4)
+    news.tell()
+    assert len(news._waiting) == 3
+    version_file_of(get_config()).publish(7)
+    news.tell()
+    eventually(lambda: len(done) == 3)
+    assert len(slept) == 3
+
+
+def test_a_call_comes_once_when_the_index_is_applied(news):
+    calls = []
+    news.when_applied(5, lambda: calls.append(5))
+    news.tell()
+    assert calls == []
+    version_file_of(get_config()).publish(5)
+    news.tell()
+    news.tell()
+    assert calls == [5]
+
+
+def test_a_call_comes_at_once_when_the_index_is_applied_already(news):
+    version_file_of(get_config()).publish(5)
+    calls = []
+    news.when_applied(5, lambda: calls.append(5))
+    assert calls == [5]
+
+
+def test_a_call_comes_for_what_another_process_applies_while_somebody_looks(news, waiting):
+    waiting(9)
+    eventually(lambda: news._is_looking)
+    calls = []
+    news.when_applied(5, lambda: calls.append(5))
+    VersionFile(get_config()).publish(5)
+    eventually(lambda: calls == [5])

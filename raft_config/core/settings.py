@@ -36,9 +36,9 @@ class RaftSettings:
     """At most this many entries are applied in one transaction."""
     max_pending_reads: int = 1024
     """At most this many linearizable reads wait for their majority."""
-    snapshot_entries: int = 1000
+    snapshot_entries: int = 10_000
     """A snapshot is taken after this many applied entries ..."""
-    snapshot_bytes: int = 4 * 1024 * 1024
+    snapshot_bytes: int = 16 * 1024 * 1024
     """... or after this many bytes of them, whichever comes first."""
     trailing_entries: int = 200
     """So many entries below a snapshot are kept, for followers that are a little behind."""

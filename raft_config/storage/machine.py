@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from ..core.log import Entry
 from ..exceptions import CommandError, StateMachineError
@@ -35,7 +35,7 @@ from ..state_machine import (
 from .checking import check_command
 from .codec import dump_json
 from .rows import RECORD_COLUMNS, record_row, records_of, scheduled_of, scheduled_row
-from .table import Table
+from .table import Table, name_of, select
 
 Commands = Mapping[int, AnyCommand]
 """Commands by the indexes of their entries, in order."""
@@ -45,6 +45,12 @@ NO_CONFLICTS = dump_json([])
 VALUES = Table(StoredValue, "name", "text", "index")
 ANSWERS = Table(AnsweredRequest, "request_id", "index", "conflicts")
 CHANGES = Table(Change, *RECORD_COLUMNS)
+
+_DUE = f"""
+    SELECT "apply_at", "schedule_id" FROM {name_of(ScheduledChange)}
+    WHERE NOT EXISTS (SELECT 1 FROM {VALUES.name} WHERE "name" = %s)
+    ORDER BY "apply_at", "schedule_id" LIMIT %s
+"""  # noqa: S608 - our own names
 
 HASHES = 1 << 63
 """So many different hashes: what every database's integers hold."""
@@ -184,8 +190,7 @@ class DatabaseMachine:
 
     def due_times(self, limit: int) -> list[tuple[float, int]]:
         """When the next scheduled changes are due, and their ids; under a seal none is."""
-        rows = self._scheduled().filter(~Exists(self._values().filter(name=SEAL)))
-        return list(rows.values_list("apply_at", "schedule_id")[:limit])
+        return [(apply_at, id_) for apply_at, id_ in select(self.alias, _DUE, (SEAL, limit))]
 
     def count_scheduled(self) -> int:
         """How many changes wait for their time."""
@@ -238,9 +243,9 @@ class DatabaseMachine:
     def _forget(self, index: int) -> None:
         """What no retry can be recognised by any more, and what the history tells no more."""
         if index > REMEMBERED_ENTRIES:
-            self._answered().filter(index__lte=index - REMEMBERED_ENTRIES).delete()
+            ANSWERS.forget(self.alias, index - REMEMBERED_ENTRIES)
         if index > HISTORY_ENTRIES:
-            self._history().filter(index__lte=index - HISTORY_ENTRIES).delete()
+            CHANGES.forget(self.alias, index - HISTORY_ENTRIES)
 
     def _values(self) -> QuerySet[StoredValue]:
         return StoredValue.objects.using(self.alias)

@@ -29,6 +29,7 @@ class Table:
         self._insert = f"INSERT INTO {self.name} ({names}) VALUES ({places})"  # noqa: S608 - ours
         self._upsert = f"{self._insert} ON CONFLICT ({key}) DO UPDATE SET {changes}"
         self._find = f"SELECT {names} FROM {self.name} WHERE {key} IN "  # noqa: S608 - likewise
+        self._forget = f'DELETE FROM {self.name} WHERE "index" <= %s'  # noqa: S608 - likewise
 
     def insert(self, alias: str, rows: Sequence[Row]) -> None:
         """Store new rows."""
@@ -46,6 +47,11 @@ class Table:
             some = wanted[start : start + MOST_KEYS]
             found += select(alias, f"{self._find} ({', '.join(['%s'] * len(some))})", some)
         return found
+
+    def forget(self, alias: str, index: int) -> None:
+        """Delete the rows of the entries up to `index`."""
+        with connections[alias].cursor() as cursor:
+            cursor.execute(self._forget, (index,))
 
 
 def name_of(model: type[Model]) -> str:
