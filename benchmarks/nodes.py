@@ -35,6 +35,8 @@ class MeasuredCluster(Cluster):
     """With a broker, the stock celery command line drives the nodes."""
     web_workers: int = 1
     """Processes of each node's web server; each has several threads."""
+    web_server: str = "gunicorn"
+    """Or granian."""
 
     def environment(self, node: Node) -> dict[str, str]:
         """What every process of the node is started with."""
@@ -52,16 +54,33 @@ def stock_celery(cluster: MeasuredCluster, node: Node) -> processes.Child:
     """A worker with beat inside, as anybody starts it who has a broker."""
     options = ["-Q", f"raft.{node.node_id}", "-n", f"{node.node_id}@%h", "-P", "solo", "-B"]
     schedule = ["-s", str(node.folder / "celerybeat-schedule")]
-    log = (node.log_folder / "celery.log").open("ab")
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "celery", "-A", "demo_site.celery", "worker", *options, *schedule],
-        env={**os.environ, **cluster.environment(node), "PROCESS": "celery"},
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
+    return _module(
+        *(cluster, node, processes.RAFT),
+        *("celery", "-A", "demo_site.celery", "worker", *options, *schedule),
     )
-    log.close()
-    return processes.Child(node.node_id, processes.RAFT, process)
+
+
+def granian(cluster: MeasuredCluster, node: Node) -> processes.Child:
+    """The web server whose HTTP is written in Rust, with as many threads as the demo's."""
+    return _module(
+        *(cluster, node, processes.WEB),
+        *("granian", "--interface", "wsgi", "demo_site.wsgi:application", "--no-ws"),
+        *("--host", clusters.HOST, "--port", str(node.port)),
+        *("--workers", str(cluster.web_workers)),
+        *("--blocking-threads", str(processes.WEB_THREADS)),
+    )
+
+
+def _module(cluster: MeasuredCluster, node: Node, kind: str, *words: str) -> processes.Child:
+    with (node.log_folder / f"{words[0]}.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", *words],
+            env={**os.environ, **cluster.environment(node), "PROCESS": words[0]},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return processes.Child(node.node_id, kind, process)
 
 
 class Agent:
@@ -132,6 +151,8 @@ class Nodes:
         node = self.cluster.node(node_id)
         if kind == processes.RAFT and self.cluster.broker_url:
             child = stock_celery(self.cluster, node)
+        elif kind == processes.WEB and self.cluster.web_server == "granian":
+            child = granian(self.cluster, node)
         else:
             child = processes.start(self.cluster, node, kind)
         self.children[node_id].append(child)

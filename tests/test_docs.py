@@ -35,7 +35,7 @@ RUN_BY_THEIR_OWN_TEST = {
     "docs/api.md": ("api/test_page.py", 10),
     "docs/cli.md": ("cli/test_pages.py", 12),
     "docs/constance.md": ("cli/test_pages.py", 2),
-    "docs/deployment.md": ("installed/test_deployment.py", 7),
+    "docs/deployment.md": ("installed/test_deployment.py", 8),
     "docs/etcd.md": ("etcd/test_page.py", 9),
     "docs/operations.md": ("operations/test_page.py", 16),
     "docs/quickstart.md": ("installed/test_quickstart.py", 9),

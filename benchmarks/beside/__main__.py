@@ -199,6 +199,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--web-workers", type=int, default=1)
+    parser.add_argument("--web-server", choices=("gunicorn", "granian"), default="gunicorn")
     options = parser.parse_args()
     etcd.install()
     sync_obj.install()
@@ -206,13 +207,16 @@ def main() -> None:
         f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores {platform.machine()}, Python "
         f"{platform.python_version()}, Django {django.__version__}, {etcd.release()}, "
         f"{(sync_obj.HERE / 'requirements.txt').read_text().splitlines()[-1]}; "
-        f"{options.web_workers} web worker(s) per node, load {os.getloadavg()[0]:.1f} before"
+        f"{options.web_server}, {options.web_workers} worker(s) per node, "
+        f"load {os.getloadavg()[0]:.1f} before"
     )
     with ExitStack() as stack:
         theirs = stack.enter_context(closing(etcd.Etcd()))
         ours = stack.enter_context(
             running(
-                settings_module="benchmarks.beside.site_settings", web_workers=options.web_workers
+                settings_module="benchmarks.beside.site_settings",
+                web_workers=options.web_workers,
+                web_server=options.web_server,
             )
         )
         single = stack.enter_context(closing(sync_obj.PySyncObj("single")))

@@ -28,7 +28,7 @@ AUTHORITY, CERTIFICATE = (
     line.removeprefix("$ ") for line in blocks(PAGE, "nginx and TLS", "console")[0].splitlines()
 )
 (SERVER,) = blocks(PAGE, "nginx and TLS", "nginx")
-(PROCFILE,) = blocks(PAGE, "A Procfile", "text")
+PROCFILE, OTHER_SERVER = blocks(PAGE, "A Procfile", "text")
 (COMPOSE,) = blocks(PAGE, "Docker Compose", "yaml")
 
 AROUND = """
@@ -172,19 +172,21 @@ def test_unit_is_one_that_systemd_understands(unit: str, tmp_path: Path) -> None
 
 
 @pytest.mark.long
-def test_procfile_runs_a_node(site: Site) -> None:
+@pytest.mark.parametrize("changed", ["", OTHER_SERVER], ids=["gunicorn", "granian"])
+def test_procfile_runs_a_node(site: Site, changed: str) -> None:
     site.append("settings.py", ALONE)
     site.append("urls.py", URLS)
     site.append("urls.py", VIEW)
     (port,) = free_ports(1)
-    lines = dict(line.split(": ", 1) for line in PROCFILE.splitlines())
+    lines = dict(line.split(": ", 1) for line in (*PROCFILE.splitlines(), *changed.splitlines()))
     words = {name: shlex.split(line)[1:] for name, line in lines.items()}
     assert [*words] == ["release", "web", "node"]
     site.run(*words["release"])
-    web = [each.replace("0.0.0.0:$PORT", f"{HOST}:{port}") for each in words["web"]]
+    own = {"0.0.0.0:$PORT": f"{HOST}:{port}", "0.0.0.0": HOST, "$PORT": str(port)}  # noqa: S104
+    web = [own.get(each, each) for each in words["web"]]
     with site.running(*web), site.running(*words["node"]):
         seen = f"http://{HOST}:{port}/seen/"
-        eventually(lambda: answers(seen), "gunicorn did not start")
+        eventually(lambda: answers(seen), "the web server did not start")
         assert requests.get(seen, timeout=10).json()["value"] == 20
 
 
