@@ -46,7 +46,7 @@ class Transaction:
         """`row` as it was locked; whether the commit will be flushed, and must be in any case."""
         alias = self.alias = stored.alias
         self._row = stored
-        self.state = decode_state(row)
+        self.state = self._stored = decode_state(row)
         self.log = DatabaseLog(alias, base=(row["base_index"], row["base_term"]))
         self._machine = DatabaseMachine(alias)
         self._must_flush = must_flush
@@ -112,7 +112,6 @@ class Transaction:
         # One flush, one count, however many events it is for.
         if self._must_flush and self.durable_saves == self._saves_before:
             self.durable_saves = self._columns["durable_saves"] = self._saves_before + 1
-        self._columns.update(encode_changes(before, after))
         if after.configuration is not before.configuration:
             mirror_members(self.alias, before.configuration, after.configuration)
         if before.incoming is not None and after.incoming is None:
@@ -121,8 +120,9 @@ class Transaction:
 
     def end(self) -> None:
         """Write the row, once, and choose the cheaper commit if none of the events needs more."""
-        if self._columns:
-            self._row.update(self._columns)
+        columns = encode_changes(self._stored, self.state) | self._columns
+        if columns:
+            self._row.update(columns)
         if not self._must_flush:
             relax_this_commit(self.alias)
 
