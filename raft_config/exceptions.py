@@ -162,14 +162,17 @@ class NotLeaderError(ProposalError):
 
     def __init__(self, leader_id: str | None, term: int) -> None:
         known = noop("Node %(leader)s leads term %(term)d; send the change there.")
-        unknown = noop("No leader is known in term %(term)d; try again in a moment.")
+        unknown = noop(
+            "No leader is known in term %(term)d; try again in a moment. If that lasts, "
+            "raft_doctor tells why."
+        )
         super().__init__(known if leader_id else unknown, leader=leader_id, term=term)
         self.leader_id = leader_id
         self.term = term
 
 
 class UnavailableError(ProposalError):
-    """The leader cannot take more at present; nothing was stored."""
+    """No change can be taken at present; nothing was stored."""
 
 
 class ConflictError(ProposalError):

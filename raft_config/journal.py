@@ -19,7 +19,7 @@ from . import measures
 from .core import effects
 from .core.configuration import Configuration
 from .core.effects import Effect
-from .core.state import Leader, NodeState
+from .core.state import NOT_HEARD, Leader, NodeState
 from .exceptions import CommandError, ConflictError
 from .storage.rings import SAMPLE_SECONDS, Measured, Rings
 
@@ -179,8 +179,9 @@ class Journal:
 
 
 def lag_of(state: NodeState) -> int:
-    """How many entries a leader's slowest member, or this follower, has yet to take in."""
+    """How many entries this follower, or the slowest member a leader has heard, still lacks."""
     if isinstance(state.role, Leader):
-        known = [progress.match_index for progress in state.role.progress.values()]
+        peers = state.role.progress.values()
+        known = [each.match_index for each in peers if each.version != NOT_HEARD]
         return state.last_log_index - min(known, default=state.last_log_index)
     return state.commit_index - state.last_applied

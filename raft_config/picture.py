@@ -21,6 +21,7 @@ from .core.configuration import Configuration
 from .exceptions import RolledBackError
 from .node import get_node
 from .operations import Facts
+from .operations.findings import remedy_of_lateness
 from .operations.survey import describe
 from .status import ClusterStatus, Health, MemberStatus
 
@@ -296,6 +297,9 @@ def _warnings_of_facts(seen: Seen, facts: Facts, own_id: str, *, is_alone: bool)
     if not (facts.is_driven or is_alone):
         told = _("Node %(node)s is not driven: start its Celery worker and beat, or raft_tick.")
         found.append(told % names)
+    elif facts.is_late and not is_alone:
+        told = _("The driver of node %(node)s was late lately, by %(late)d ms at the most.")
+        found.append(f"{told % {**names, 'late': facts.late_ms}} {remedy_of_lateness()}")
     if not facts.may_lead:
         told = _("Node %(node)s does not answer at its own URL, and so will not lead.")
         found.append(told % names)

@@ -9,11 +9,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from .core.configuration import Member
-from .core.state import Follower, Leader, NodeState
+from .core.state import NOT_HEARD, Follower, Leader, NodeState
 from .node import Node, get_node
 from .storage.rings import SAMPLE_SECONDS
 
 LATEST_SAMPLES = 3
+LATE_SHARE = 0.5
+"""A driver that is late by so much of an election timeout may cost an election."""
+
 DRIVER_SECONDS = LATEST_SAMPLES * SAMPLE_SECONDS
 """A driver that has left no sample for so long is not at work."""
 
@@ -28,7 +31,7 @@ class Health(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MemberStatus:
-    """One member. What only the leader knows is None elsewhere."""
+    """One member. What only a leader knows, of those that it has heard, is None elsewhere."""
 
     node_id: str
     address: str
@@ -38,6 +41,7 @@ class MemberStatus:
     match_index: int | None
     lag_entries: int | None
     last_contact_seconds: float | None
+    """Since the leader heard it; if it has not yet: since it leads, and `match_index` is None."""
     is_up: bool | None
 
 
@@ -76,6 +80,8 @@ class ClusterStatus:
     """Since the driver left a sample, which it does every ten seconds; None: it never has."""
     lateness_seconds: float
     """How late the driver was at the most, in the last half minute."""
+    is_late: bool
+    """So late that it may cost an election."""
     disagreement: str
     """Which node was found to have applied something else, "" for none: an alarm."""
 
@@ -128,6 +134,7 @@ def _stored_facts(node: Node, state: NodeState, now: float) -> dict[str, Any]:
     patience = node.config.timing.election_timeout_seconds
     driven_at = rings.last_driven(now)
     latest = [each for each in rings.samples(now) if each.ticks][-LATEST_SAMPLES:]
+    lateness_seconds = max((each.lateness_seconds for each in latest), default=0.0)
     return {
         "leader_since": rings.leader_since(state.leader_id, state.current_term),
         "heard_seconds": heard_seconds,
@@ -136,7 +143,8 @@ def _stored_facts(node: Node, state: NodeState, now: float) -> dict[str, Any]:
         "log_bytes": log_bytes,
         "snapshot_bytes": snapshot.size_bytes if snapshot else 0,
         "driver_age_seconds": None if driven_at is None else max(0.0, now - driven_at),
-        "lateness_seconds": max((each.lateness_seconds for each in latest), default=0.0),
+        "lateness_seconds": lateness_seconds,
+        "is_late": lateness_seconds > LATE_SHARE * patience,
         "disagreement": rings.disagreement(),
     }
 
@@ -149,7 +157,8 @@ def _member_status(member: Member, state: NodeState, now: float, timeout: float)
         match_index, is_up = state.last_log_index, True
     elif isinstance(state.role, Leader) and member.node_id in state.role.progress:
         progress = state.role.progress[member.node_id]
-        match_index = progress.match_index
+        if progress.version != NOT_HEARD:  # else a new leader takes it to store nothing
+            match_index = progress.match_index
         last_contact = max(0.0, now - progress.contact_at)
         is_up = last_contact < timeout
     return MemberStatus(

@@ -163,8 +163,9 @@ def test_clock_that_was_set_back_does_not_stop_the_samples(journal, clock):
     assert Sample.objects.count() == 2
 
 
-def test_lag_of_a_leader_is_that_of_its_slowest_member():
-    role = Leader(1, 0.0, {"b": Progress(9, 8), "c": Progress(4, 3)})
+def test_lag_of_a_leader_is_that_of_the_slowest_member_that_it_has_heard():
+    heard = {"b": Progress(9, 8, version=1), "c": Progress(4, 3, version=1)}
+    role = Leader(1, 0.0, {**heard, "d": Progress(11)})
     assert lag_of(state_of(role=role, last_log_index=10)) == 7
     assert lag_of(state_of(commit_index=5, last_applied=4)) == 1
 

@@ -80,6 +80,10 @@ def test_leader_of_a_higher_term_is_believed_by_its_own_word(node):
         (SILENT, "Node b does not answer: no answer"),
         (said("b", is_rolled_back=True), "The database of node b is an older copy of itself"),
         (said("b", is_driven=False), "Node b is not driven: start its Celery worker"),
+        (
+            said("b", is_late=True, late_ms=812),
+            "The driver of node b was late lately, by 812 ms at the most. Give the node's queue",
+        ),
         (said("b", may_lead=False), "Node b does not answer at its own URL"),
         (said("b", drained=True), "Node b is drained"),
         (said("b", halted_by="newer"), "Node b has stopped applying changes"),
@@ -181,6 +185,16 @@ def test_drawing_shows_each_node_once_and_a_link_from_the_leader_to_each_other(n
     ]
     assert [each.kind for each in drawn.links] == ["up", "down"]
     assert drawn.told.startswith("a: leader, up to date")
+
+
+def test_url_breaks_at_its_slashes_and_between_the_names_of_its_host(node):
+    here = composed().here
+    url = "https://config-a.eu.example.com:8443/raft"
+    members = tuple(replace(each, address=url) for each in here.members)
+    drawn = drawing.draw(composed(replace(here, members=members)))
+    parts = ["https://", "config-a.", "eu.", "example.", "com:8443/", "raft"]
+    assert [each.address_parts for each in drawn.spots] == [parts] * 3
+    assert all(each.address_parts == [] for each in drawing.draw(composed()).spots)
 
 
 def test_drawing_without_a_leader_has_no_links(node):

@@ -6,6 +6,7 @@ No style stands here: the templates put classes, which the style sheet colours f
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ WIDTH = 520
 CENTRE_X, CENTRE_Y = 260, 158
 RADIUS_X, RADIUS_Y = 172, 104
 NODE_RADIUS = 34
+
+PART_OF_URL = re.compile(r"(?<=/)(?=[^/])|(?<=\.)(?=[a-zA-Z])")
 
 GRAPH_WIDTH, GRAPH_HEIGHT = 300, 72
 HOUR = SAMPLES * SAMPLE_SECONDS
@@ -49,6 +52,11 @@ class Spot:
     @property
     def detail_y(self) -> int:
         return self.role_y + 16
+
+    @property
+    def address_parts(self) -> list[str]:
+        """Its URL, cut where a line may break: after slashes, and between the names of a host."""
+        return [each for each in PART_OF_URL.split(self.seen.member.address) if each]
 
 
 @dataclass(frozen=True, slots=True)

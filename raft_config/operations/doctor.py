@@ -97,8 +97,7 @@ def check_self(node: Node, own: Facts) -> Iterator[Finding]:
     if node.state.configuration.voters == {node.node_id}:
         yield ok("driver", _("a cluster of one works without"))
     else:
-        timeout = node.config.timing.election_timeout_seconds
-        yield from check_driver(look_at_driver(node), election_timeout_seconds=timeout)
+        yield from check_driver(look_at_driver(node))
     yield _own_url(node)
 
 

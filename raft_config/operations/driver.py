@@ -12,13 +12,10 @@ from django.utils.translation import gettext as _
 
 from .. import status
 from ..node import Node
-from .findings import Finding, error, ok, warning
+from .findings import Finding, error, ok, remedy_of_lateness, warning
 
 ANSWER_SECONDS = 1
 """How long workers are given to say what they consume."""
-
-LATE_SHARE = 0.5
-"""A driver that is late by so much of an election timeout may cost an election."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +26,7 @@ class Driver:
     age_seconds: float | None
     """Since it left a sample, which it does every ten seconds; None: it never has."""
     late_seconds: float
+    is_late: bool
     is_driven: bool
     has_shared_broker: bool
     """Or the ticks are within the process that drives, where nobody else sees them."""
@@ -57,6 +55,7 @@ def look_at_driver(node: Node) -> Driver:
         node_id=node.node_id,
         age_seconds=here.driver_age_seconds,
         late_seconds=here.lateness_seconds,
+        is_late=here.is_late,
         is_driven=here.is_driven,
         has_shared_broker=is_shared,
         **found,
@@ -80,24 +79,21 @@ def _ask_broker(queue: str) -> dict[str, Any]:
     return {"consumers": tuple(sorted(consumers)), "waiting": waiting}
 
 
-def check_driver(found: Driver, *, election_timeout_seconds: float) -> Iterator[Finding]:
+def check_driver(found: Driver) -> Iterator[Finding]:
     """Whether it ticks and is on time; if not, what is to be started."""
     if found.is_driven and found.age_seconds is not None:
-        yield _lateness(found, election_timeout_seconds)
+        yield _lateness(found)
     else:
         yield _silence(found)
     if found.has_shared_broker:
         yield _queue(found)
 
 
-def _lateness(found: Driver, election_timeout_seconds: float) -> Finding:
+def _lateness(found: Driver) -> Finding:
     facts = {"age": found.age_seconds, "late": found.late_seconds * 1000}
     text = _("its last sample is %(age).0f s old; at most %(late).0f ms late lately") % facts
-    if found.late_seconds > LATE_SHARE * election_timeout_seconds:
-        remedy = _(
-            "Give the node's queue a worker of its own, and look what else keeps this machine busy."
-        )
-        return warning("driver", text, remedy)
+    if found.is_late:
+        return warning("driver", text, remedy_of_lateness())
     return ok("driver", text)
 
 

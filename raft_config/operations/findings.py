@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from django.utils.translation import gettext as _
+
 
 class Level(Enum):
     """How much it matters."""
@@ -47,3 +49,10 @@ def warning(subject: str, text: str, remedy: str) -> Finding:
 def unknown(subject: str, text: str, remedy: str = "") -> Finding:
     """It could not be looked at."""
     return Finding(Level.UNKNOWN, subject, text, remedy)
+
+
+def remedy_of_lateness() -> str:
+    """What doctor and cluster page say of a driver that may cost an election."""
+    return _(
+        "Give the node's queue a worker of its own, and look what else keeps its machine busy."
+    )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from ..core.configuration import Configuration, Member
 
@@ -102,18 +103,27 @@ def quorum_text(view: View, after: View | None = None) -> str:
     now = _counted(view)
     if after is None or after.configuration.voters == view.configuration.voters:
         up = len(view.up_voters)
-        return _("The quorum stays: %(now)s; %(up)d are up.") % {"now": now, "up": up}
-    text = _("%(now)s; after: %(after)s; %(up)d of those are up.") % {
-        "now": now,
-        "after": _counted(after),
-        "up": len(after.up_voters),
-    }
-    return text + _warning(after)
+        text = ngettext(
+            "The quorum stays: %(now)s; %(up)d is up.",
+            "The quorum stays: %(now)s; %(up)d are up.",
+            up,
+        )
+        return text % {"now": now, "up": up}
+    up = len(after.up_voters)
+    text = ngettext(
+        "%(now)s; after: %(after)s; %(up)d of those is up.",
+        "%(now)s; after: %(after)s; %(up)d of those are up.",
+        up,
+    )
+    return text % {"now": now, "after": _counted(after), "up": up} + _warning(after)
 
 
 def _counted(view: View) -> str:
-    facts = {"voters": len(view.configuration.voters), "needed": view.configuration.majority}
-    return _("%(voters)d voters, %(needed)d needed") % facts
+    voters = len(view.configuration.voters)
+    text = ngettext(
+        "%(voters)d voter, %(needed)d needed", "%(voters)d voters, %(needed)d needed", voters
+    )
+    return text % {"voters": voters, "needed": view.configuration.majority}
 
 
 def _warning(after: View) -> str:

@@ -29,6 +29,7 @@ from ..exceptions import (
     PeerUnavailableError,
     RaftConfigError,
     UnavailableError,
+    noop,
 )
 from ..node import Node, get_node
 from .plans import DONE_BY_THE_NODE, PLANS, Operation, Plan, View, heir, make_plan
@@ -61,7 +62,7 @@ class Done:
 
 
 def plan(operation: Operation, *, timeout_seconds: float | None = None) -> Plan:
-    """What the operation would do. Raises NotLeaderError, UnavailableError, PeerError."""
+    """What the operation would do. Raises UnavailableError, NotLeaderError, PeerError."""
     found = _ask(operation, only_plan=True, force=False, timeout_seconds=timeout_seconds)
     return Plan(found["text"], found["refusal"], found["may_force"], found["is_done"])
 
@@ -90,8 +91,10 @@ def _ask(
         left = max(MIN_ATTEMPT_SECONDS, deadline - time.monotonic())
         try:
             return _attempt(node, operation, only_plan=only_plan, force=force, seconds=left)
-        except TRY_AGAIN:
+        except TRY_AGAIN as error:
             if time.monotonic() + RETRY_SECONDS > deadline:
+                if isinstance(error, NotLeaderError) and error.leader_id is None:
+                    raise _without_a_leader(node) from error
                 raise
         time.sleep(RETRY_SECONDS)
 
@@ -112,6 +115,28 @@ def _attempt(
         "force": force,
     }
     return node.transport.call(str(where), node.address_of(str(where)), "operate", payload, seconds)
+
+
+def _without_a_leader(node: Node) -> UnavailableError:
+    """What is known of the members where nobody was found to decide."""
+    view = _asking_all(node)
+    sentence = noop(
+        "No leader is known here: %(up)d of %(voters)d voters up, as this node sees it, and a "
+        "majority needs %(needed)d. Start the others; raft_doctor and the cluster page tell what "
+        "is wrong with each."
+    )
+    if view.spare >= 0:
+        sentence = noop(
+            "No leader is known here, though %(up)d of %(voters)d voters are up, and a majority "
+            "needs %(needed)d. Try again in a moment; if that lasts, raft_doctor tells why, here "
+            "and on the others."
+        )
+    return UnavailableError(
+        sentence,
+        up=len(view.up_voters),
+        voters=len(view.configuration.voters),
+        needed=view.configuration.majority,
+    )
 
 
 def _decided_by(node: Node, operation: Operation) -> str | None:

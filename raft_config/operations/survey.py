@@ -60,6 +60,8 @@ class Facts:
     """Whether Celery, or raft_tick, is at work for it."""
     late_ms: int = 0
     """How late its driver was lately, at the most."""
+    is_late: bool = False
+    """So late that it may cost an election."""
     is_rolled_back: bool = False
     """Its database is an older copy of itself: it takes part in nothing."""
 
@@ -77,8 +79,7 @@ class Facts:
 
 def describe(node: Node) -> Facts:
     """This node."""
-    state = node.state
-    here = status.read()
+    state, here = node.state, status.read()
     signer = signer_for(node.config)
     configuration = state.configuration
     checked_index, checked_hash = node.storage.checked_hash()
@@ -101,6 +102,7 @@ def describe(node: Node) -> Facts:
         snapshot_bytes=here.snapshot_bytes,
         is_driven=here.is_driven,
         late_ms=int(here.lateness_seconds * 1000),
+        is_late=here.is_late,
         snapshot_index=state.snapshot_index,
         is_newcomer=not configuration.members and not state.last_log_index,
         may_lead=state.may_lead,

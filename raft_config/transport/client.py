@@ -79,7 +79,7 @@ REPLIES: Final[Mapping[str, Mapping[str, Reader]]] = {
         **dict.fromkeys(_FACTS_IN_TEXT, text),
         **dict.fromkeys(_FACTS_IN_NUMBERS, integer),
         **dict.fromkeys(("is_newcomer", "may_lead", "drained", "is_driven"), boolean),
-        "is_rolled_back": boolean,
+        **dict.fromkeys(("is_late", "is_rolled_back"), boolean),
         "verifies": items_of(text),
         "members": items_of(identifier),
         "up": items_of(identifier),

@@ -21,6 +21,14 @@ CLUSTER = "raft_config/node/"
 NOBODY = "http://127.0.0.1:9/raft"
 CLIPPED = """Array.from(document.querySelectorAll(".raft-scroll"))
     .filter(each => each.scrollWidth > each.clientWidth).map(each => each.id)"""
+BROKEN_WORDS = """Array.from(document.querySelectorAll(".raft-nodes tbody th .raft-at"))
+    .flatMap(each => Array.from(each.childNodes))
+    .filter(each => {
+        const range = document.createRange();
+        range.selectNode(each);
+        return each.nodeType === Node.TEXT_NODE && range.getClientRects().length > 1;
+    }).map(each => each.data)"""
+"""Parts of a URL that go on in the next line."""
 WITHOUT_JAVASCRIPT = pytest.mark.parametrize("javascript", [True, False], ids=["js", "no-js"])
 
 
@@ -150,6 +158,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider(whole, operator, axe, sc
         if ada.page.evaluate("document.documentElement.scrollWidth") > width:
             found[path].append("wider than the window")
         found[path] += [f"clipped: {each}" for each in ada.page.evaluate(CLIPPED)]
+        found[path] += [f"broken: {each}" for each in ada.page.evaluate(BROKEN_WORDS)]
     assert {path: each for path, each in found.items() if each} == {}
 
 

@@ -99,10 +99,16 @@ def test_script_has_to_say_yes(leader):
     assert "c" in leader.state.configuration.by_id
 
 
-def test_without_a_leader_the_exit_code_says_try_again(node):
-    ended = members("remove", "c", "--yes", "--timeout", "0.2")
+@pytest.mark.parametrize("words", [("raft_members", "remove", "c"), ("raft_transfer", "b")])
+def test_without_a_leader_the_exit_code_says_try_again_and_the_text_who_is_missing(
+    node, peers, words
+):
+    peers.down = {"b", "c"}
+    command, *rest = words
+    ended = run(*rest, "--yes", "--timeout", "0.2", command=command)
     assert ended.code == 3
-    assert "No leader is known" in ended.error
+    assert ended.error.startswith("No leader is known here: 1 of 3 voters up")
+    assert "raft_doctor" in ended.error
 
 
 def test_leadership_is_transferred(leader, peers):

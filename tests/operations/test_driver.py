@@ -11,8 +11,6 @@ from raft_config.operations.driver import Driver, check_driver, look_at_driver
 
 from ..peers import eventually
 
-TIMEOUT = 0.8
-
 
 def found(**facts):
     """What is told of a driver that leaves samples, with a broker and a worker, but for `facts`."""
@@ -20,11 +18,12 @@ def found(**facts):
         "node_id": "a",
         "age_seconds": 4.0,
         "late_seconds": 0.02,
+        "is_late": False,
         "is_driven": True,
         "has_shared_broker": True,
         "consumers": ("celery@one",),
     }
-    return list(check_driver(Driver(**{**well, **facts}), election_timeout_seconds=TIMEOUT))
+    return list(check_driver(Driver(**{**well, **facts})))
 
 
 def told(findings):
@@ -42,9 +41,19 @@ def test_driver_that_ticks_on_time_is_well():
 
 
 def test_driver_that_is_late_may_cost_an_election():
-    driver, _ = found(late_seconds=0.5)
+    driver, _ = found(late_seconds=0.5, is_late=True)
     assert (driver.level.value, "500 ms late" in driver.text) == ("warning", True)
     assert "a worker of its own" in driver.remedy
+
+
+@pytest.mark.parametrize(("share", "is_late"), [(0.4, False), (0.6, True)])
+def test_driver_counts_as_late_from_half_an_election_timeout_on(leader, share, is_late):
+    late = share * leader.config.timing.election_timeout_seconds
+    for now in (100.0, 100.0 + late):
+        leader.journal.driven(now, wait_seconds=0.0)
+    leader.journal.sample(leader.storage.load)
+    leader.journal.flush(is_asked=True)
+    assert look_at_driver(leader).is_late is is_late
 
 
 def test_node_driven_without_celery_needs_no_worker():

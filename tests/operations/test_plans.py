@@ -42,6 +42,14 @@ def test_plan_tells_voters_and_quorum_before_and_after():
     assert not found.refusal
 
 
+def test_plan_of_a_cluster_of_one_counts_one_as_one():
+    assert (
+        "1 voter, 1 needed; after: 2 voters, 2 needed; 2 of those are up."
+        in add("b", voters="a").text
+    )
+    assert "The quorum stays: 1 voter, 1 needed; 1 is up." in plan("undrain", "a", voters="a").text
+
+
 def test_plan_warns_when_one_more_loss_would_stop_changes():
     assert "One more loss then stops changes." in plan("remove", "c").text
     assert "One more loss" not in plan("remove", "d", voters="abcd").text
@@ -68,7 +76,7 @@ def test_removal_that_is_asked_for_again_is_found_done():
 def test_removal_that_would_lose_the_quorum_is_refused_and_cannot_be_forced():
     """Of three, one is down: without one of the other two nothing could be committed."""
     found = plan("remove", "b", up="ab")
-    assert "2 voters, 2 needed; 1 of those are up" in found.refusal
+    assert "2 voters, 2 needed; 1 of those is up." in found.refusal
     assert "Bring nodes back first" in found.refusal
     assert not found.may_force
 

@@ -6,10 +6,10 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from raft_config import asking
+from raft_config import asking, status
 from raft_config.management.commands import raft_status
 
-from ..peers import URLS, append, eventually, from_peer
+from ..peers import URLS, append, elect, eventually, from_peer
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,19 @@ def test_status_of_a_leader_shows_how_far_each_member_is(driven, peers):
     assert rows["*a"][:3] == ["*a", "leader", str(last)]
     assert rows["b"][1:] == ["voter", str(last), "0", "up", URLS["b"]]
     assert rows["c"][1:] == ["voter", str(last - 1), "1", "up", URLS["c"]]
+
+
+def test_member_that_a_leader_has_not_heard_yet_is_behind_by_nobody_knows_what(node, peers):
+    """A new leader takes its peers to store nothing: that is a guess, and no figure."""
+    peers.down = {"c"}
+    elect(node)
+    drive(node)
+    text, _ = shown()
+    row = next(line for line in text.splitlines() if line.strip().startswith("c "))
+    assert row.split()[1:3] == ["voter", "down"], text
+    found = {each.node_id: each for each in status.read().members}["c"]
+    assert (found.match_index, found.lag_entries) == (None, None)
+    assert found.last_contact_seconds is not None
 
 
 def test_follower_tells_what_the_leader_hears(follower):
