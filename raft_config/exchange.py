@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from .conf import get_config
 from .exceptions import InvalidCommandError, InvalidImportError, noop
 from .language import told
-from .reader import latest
+from .loading import latest
 from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
 from .schema.encryption import STORED as ENCRYPTED
 from .schema.strict import parse_json, require_json

@@ -18,7 +18,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 from .exceptions import StaleReadError
 from .live import wait_until_applied
-from .reader import latest, pinned_when_read, written
+from .loading import latest, pinned_when_read, written
 
 INDEX_HEADER: Final = "X-Raft-Config-Index"
 INDEX_COOKIE: Final = "raft_config_index"

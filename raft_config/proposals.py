@@ -35,8 +35,8 @@ from .exceptions import (
     UnavailableError,
     noop,
 )
+from .loading import latest, move_pin, written
 from .node import Node, get_node
-from .reader import latest, move_pin, written
 from .schema import SchemaError, Setting, clean_together, declared, stored_name_of
 from .state_machine import SEAL, Answer, CancelSchedule, Command, Note, encode_command
 from .transport.wire import text_of

@@ -41,7 +41,7 @@ class override_config:  # noqa: N801 - a word of the language of tests, like ove
         self._entered: list[AbstractContextManager[None]] = []
 
     def __enter__(self) -> None:
-        from .reader import overlay  # noqa: PLC0415 - needs the apps to be loaded
+        from .loading import overlay  # noqa: PLC0415 - needs the apps to be loaded
 
         entered = overlay(_cleaned(self.values))
         entered.__enter__()

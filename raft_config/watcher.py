@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections
 
-from . import reader
 from .conf import get_config
 from .exceptions import ConfigurationError
-from .reader import Loaded, latest
+from .loading import Loaded, latest, on_load
 from .schema import Setting, declared, listeners
 from .signals import config_changed
 from .version_file import query_apart, version_file_of
@@ -170,4 +169,4 @@ def _tell(facts: Mapping[str, Any]) -> None:
 
 watcher: Final = Watcher()
 """Of this process."""
-reader.on_load(watcher.listen)
+on_load(watcher.listen)

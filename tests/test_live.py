@@ -21,8 +21,8 @@ from raft_config.exceptions import (
     StaleReadError,
     UnavailableError,
 )
+from raft_config.loading import latest, overlay, written
 from raft_config.node import get_node
-from raft_config.reader import latest, overlay, written
 from raft_config.schema import Setting
 
 SETTINGS = {

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from django.db import DatabaseError, connection
 
-from raft_config import config, reader
+from raft_config import config, loading
 from raft_config.schema import Setting
 from raft_config.signals import config_changed
 from raft_config.watcher import Watcher, watcher
@@ -119,7 +119,7 @@ def test_receiver_may_write_in_turn(signals):
 def test_change_that_could_not_be_loaded_is_told_with_the_next_one(signals, monkeypatch):
     watcher.listen()
     with monkeypatch.context() as patch:
-        broken = replace(reader.latest(), is_complete=False)
+        broken = replace(loading.latest(), is_complete=False)
         patch.setattr("raft_config.watcher.latest", lambda: broken)
         config.set("LIMIT", 20)
     assert signals == []

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from .. import history, proposals
 from ..exceptions import ConflictError
 from ..live import wait_until_applied
-from ..reader import latest
+from ..loading import latest
 from ..schema import MASK, Setting, declared, stored_name_of
 from . import conditional, parsing, problems
 from .base import INDEX_HEADER

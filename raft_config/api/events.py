@@ -30,7 +30,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from ..reader import latest
+from ..loading import latest
 from . import openapi, parsing
 from .presentation import change_as_json
 from .problems import Problem, invalid

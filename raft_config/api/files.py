@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import exchange
-from ..reader import latest
+from ..loading import latest
 from ..schema import declared
 from . import changing, openapi, parsing
 from .base import SettingsView

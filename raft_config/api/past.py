@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import history, proposals
-from ..reader import latest
+from ..loading import latest
 from ..schema import SchemaError, declared
 from ..state_machine import Record
 from . import changing, openapi, parsing

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..live import config
-from ..reader import Loaded
+from ..loading import Loaded
 from ..schema import MASK, SchemaError, Setting, declared, display_text, stored_name_of
 from ..schema.fields import choice_keys
 from ..state_machine import Note, Record, Scheduled

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from .. import history, permissions
 from ..conf import get_config
 from ..live import config
-from ..reader import Loaded, pinned
+from ..loading import Loaded, pinned
 from ..schema import Setting, declared
 from . import changing, conditional, openapi, parsing
 from .base import INDEX_HEADER, SettingsView

@@ -28,7 +28,7 @@ from rest_framework.request import Request
 from .. import history, proposals
 from ..conf import get_config
 from ..exceptions import PeerError, ProposalError
-from ..reader import latest
+from ..loading import latest
 from ..state_machine import Record
 from ..version_file import TOKEN, version_file_of
 from . import parsing

@@ -21,7 +21,7 @@ from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..reader import latest
+from ..loading import latest
 from . import openapi, parsing
 from .base import INDEX_HEADER
 from .presentation import change_as_json

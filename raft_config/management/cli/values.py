@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from ...exceptions import noop
 from ...live import config
-from ...reader import Loaded
+from ...loading import Loaded
 from ...schema import Setting, declared, groups, stored_name_of
 from .terminal import Action, Exit, Terminal, as_json, in_line, json_option, require, typed
 from .writing import expected_indexes, time_options, write, write_options
