@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -122,6 +122,17 @@ class Server:
         workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         peaks = [Path(f"/proc/{each}/status").read_text() for each in workers]
         return sum(int(re.search(r"VmHWM:\s+(\d+)", each)[1]) for each in peaks) / 1024
+
+
+@contextmanager
+def serving(folder):
+    """Such a server for as long as the block lasts; one that never answers is not left behind."""
+    found = Server(folder)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
 
 
 def free_port():

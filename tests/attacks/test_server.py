@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -29,7 +30,18 @@ from raft_config.state_machine import Command, encode_command
 from raft_config.transport import wire
 from raft_config.urls import rpc_patterns
 
-from .server import SECRET, THREADS, TIMERS, Peer, Server, append, envelope, heartbeat, path_of
+from .server import (
+    SECRET,
+    THREADS,
+    TIMERS,
+    Peer,
+    Server,
+    append,
+    envelope,
+    heartbeat,
+    path_of,
+    serving,
+)
 
 OTHER_SECRET = "another secret, as long as the first one"
 NAMES = sorted(str(each.pattern).split("/")[1] for each in rpc_patterns)
@@ -40,11 +52,9 @@ LIMIT = encode_command(Command("of the test", {"LIMIT": '{"type":"int","value":3
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    found = Server(tmp_path_factory.mktemp("attacked"))
-    found.start()
-    Peer(found).say(heartbeat(term=1))  # the node has a row, and follows a
-    yield found
-    found.stop()
+    with serving(tmp_path_factory.mktemp("attacked")) as found:
+        Peer(found).say(heartbeat(term=1))  # the node has a row, and follows a
+        yield found
 
 
 @pytest.fixture
@@ -70,6 +80,19 @@ def tables_of(server, **options):
 
 def term_of(server):
     return server.tables()["raft_config_node"][0]["current_term"]
+
+
+def test_a_server_that_never_answers_is_not_left_behind(tmp_path, monkeypatch):
+    begun = []
+
+    def never(server):
+        begun.append(server.process)
+        pytest.fail("it never came true")
+
+    monkeypatch.setattr(Server, "_answers", never)
+    with pytest.raises(pytest.fail.Exception), serving(tmp_path):
+        pass
+    assert [each.returncode for each in begun] == [-signal.SIGKILL]
 
 
 # -- who is not believed
