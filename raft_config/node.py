@@ -112,6 +112,10 @@ class Node:
         self.courier = Courier(transport, self._take_replies, self._may_wait)
         self._turn = threading.Lock()
         self._asking = threading.Lock()
+        self._reading = threading.Lock()
+        self._reads_begun = 0
+        self._shared_read: tuple[int, NodeState | None] = (0, None)
+        """The number of the read that has begun last, and the state in which it did."""
         self._seen: NodeState | None = None
         """The state that this process has committed or looked up last, and when."""
         self._seen_at = 0.0
@@ -262,17 +266,31 @@ class Node:
         self._drive_if_alone()
         deadline = self.monotonic() + timeout_seconds
         seen = self.news.seen()  # before: answers may be stepped while we are on our way to wait
-        begun, effects = self._take(Read(uuid.uuid4().hex))
-        refused = next((each for each in effects if isinstance(each, Refused)), None)
-        if refused is not None:
-            raise error_for(refused, begun)
-        state = begun
+        state = begun = self._begin_read()
         while not is_confirmed(begun, state):
             if self.monotonic() > deadline:
                 raise UnavailableError(noop("No majority answered in time; try again later."))
             self.news.wait(seen, POLL_SECONDS)
-            seen, state = self.news.seen(), self.state
+            seen, state = self.news.seen(), self._seen_lately() or self.state
         return begun.last_log_index
+
+    def _begin_read(self) -> NodeState:
+        """The state in which a read began after this was called.
+
+        Those who come while one begins share the next one, as proposals share an append.
+        """
+        known = self._reads_begun
+        with self._reading:
+            number, begun = self._shared_read
+            if begun is not None and number > known:
+                return begun
+            self._reads_begun += 1
+            begun, effects = self._take(Read(uuid.uuid4().hex))
+            for effect in effects:
+                if isinstance(effect, Refused):
+                    raise error_for(effect, begun)
+            self._shared_read = self._reads_begun, begun
+            return begun
 
     def wait_applied(self, index: int, term: int, timeout_seconds: float) -> None:
         """Wait until that is applied here. Raises EntryLostError, OutcomeUnknownError."""
@@ -300,8 +318,12 @@ class Node:
             return None
         if seen.last_applied >= index:
             return Outcome.APPLIED
-        is_fresh = self.monotonic() < self._seen_at + POLL_SECONDS
-        return Outcome.PENDING if is_fresh else None
+        return Outcome.PENDING if self._seen_lately() else None
+
+    def _seen_lately(self) -> NodeState | None:
+        """What the database said a moment ago."""
+        is_recent = self.monotonic() < self._seen_at + POLL_SECONDS
+        return self._seen if is_recent else None
 
     def _outcome_asked(self, index: int, term: int) -> Outcome:
         """What the database knows of it; one of many that wait asks, and the others then know."""

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection, connections
@@ -24,7 +25,15 @@ from raft_config.core.effects import (
     Removed,
     RoleChanged,
 )
-from raft_config.core.events import AllowLeadership, Propose, Receive, Remove, TakeSnapshot, Tick
+from raft_config.core.events import (
+    AllowLeadership,
+    Propose,
+    Read,
+    Receive,
+    Remove,
+    TakeSnapshot,
+    Tick,
+)
 from raft_config.core.log import Entry, SnapshotMeta
 from raft_config.exceptions import (
     EntryLostError,
@@ -618,6 +627,63 @@ def test_read_fails_at_once_when_leadership_is_lost(leader, make):
     deposed = messages.AppendEntriesResponse(leader.state.current_term + 1, success=False)
     leader.take(Receive(reply_to(envelope, deposed)))
     assert isinstance(wait(), NotLeaderError)
+
+
+class Queue:
+    """A lock that counts who has come to it."""
+
+    def __init__(self):
+        self.lock, self.came = threading.Lock(), 0
+
+    def __enter__(self):
+        self.came += 1
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+@pytest.fixture
+def reads(leader, monkeypatch):
+    """The linearizable reads that begin from now on; `reads.hold` lets each wait for `let_go`."""
+    perform = leader.storage.perform
+    found = SimpleNamespace(begun=0, let_go=threading.Event(), queue=Queue())
+    found.let_go.set()
+    monkeypatch.setattr(leader, "_reading", found.queue)
+
+    def note(*events, **more):
+        if isinstance(events[0], Read):
+            found.begun += 1
+            assert found.let_go.wait(20)
+        return perform(*events, **more)
+
+    monkeypatch.setattr(leader.storage, "perform", note)
+    return found
+
+
+def test_readers_that_come_while_one_begins_share_the_next_round(leader, reads):
+    reads.let_go.clear()
+    first = in_thread(lambda: leader.read_index(timeout_seconds=20))
+    eventually(lambda: reads.begun == 1)
+    others = [in_thread(lambda: leader.read_index(timeout_seconds=20)) for _ in range(5)]
+    eventually(lambda: reads.queue.came == 6)
+    reads.let_go.set()
+    assert {each() for each in (first, *others)} == {leader.state.last_log_index}
+    assert reads.begun == 2
+
+
+def test_reader_that_comes_later_begins_a_round_of_its_own(leader, reads):
+    """Whoever wrote in between must be seen."""
+    leader.read_index(timeout_seconds=20)
+    leader.propose([put("X", "1")], timeout_seconds=20)
+    assert leader.read_index(timeout_seconds=20) == leader.state.last_log_index
+    assert reads.begun == 2
+
+
+def test_readers_that_come_together_to_a_follower_are_each_refused(node):
+    node.receive(from_peer(node, append(1)))
+    others = [in_thread(lambda: node.read_index(timeout_seconds=5)) for _ in range(3)]
+    assert [type(each()) for each in others] == [NotLeaderError] * 3
 
 
 def test_read_on_a_follower_names_the_leader(node):
