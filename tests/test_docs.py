@@ -148,7 +148,8 @@ def test_check_that_the_page_silences_is_silent() -> None:
     peers = {"a": "http://10.0.0.1", "b": "http://10.0.0.2"}
     given = {"NODE_ID": "a", "PEERS": peers, "SECRETS": ["a secret of the tests, and long enough"]}
     with override_settings(RAFT_CONFIG=given, **names):
-        found = [each for each in run_checks(tags=["raft_config"]) if each.id == "raft_config.W021"]
+        told = run_checks(tags=["raft_config"], databases=[])
+        found = [each for each in told if each.id == "raft_config.W021"]
         assert [each.is_silenced() for each in found] == [True]
 
 
