@@ -13,7 +13,8 @@ past           history, difference, revert, restore, schedules
 files          export and import
 waiting        who waits for a change, and what is new
 watch, events  the long poll, and server-sent events
-openapi        the documentation, for drf-spectacular where that is installed
+openapi        what the documentation tells of each handler
+spectacular    the way there: drf-spectacular, where that is installed
 
 Authentication, throttles and further permissions are the project's, as DRF's settings say; who may
 see and change which setting is `raft_config.permissions`, always.

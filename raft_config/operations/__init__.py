@@ -12,8 +12,9 @@ it is tried again until the time is over. The commands and the admin use these f
 
 from __future__ import annotations
 
+from .deciding import Done, answer_here, perform_here
 from .plans import DONE_BY_THE_NODE, Operation, Plan, View
-from .run import Done, answer_here, check, perform, perform_here, plan
+from .run import check, perform, plan
 from .standby import hand_over, prepare_to_stop, resume
 from .survey import Facts, ask, describe, survey
 

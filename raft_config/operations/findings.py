@@ -51,8 +51,24 @@ def unknown(subject: str, text: str, remedy: str = "") -> Finding:
     return Finding(Level.UNKNOWN, subject, text, remedy)
 
 
+# -- sentences of several findings
+
+
 def remedy_of_lateness() -> str:
     """What doctor and cluster page say of a driver that may cost an election."""
     return _(
         "Give the node's queue a worker of its own, and look what else keeps its machine busy."
     )
+
+
+def older_copy() -> str:
+    """What is wrong with a node whose database was put back."""
+    return _(
+        "its database is an older copy of itself: it may have forgotten votes and entries, and "
+        "takes part in nothing"
+    )
+
+
+def do_as_it_says() -> str:
+    """The remedy for what tells its own."""
+    return _("Do as it says; if it names no other remedy, upgrade.")

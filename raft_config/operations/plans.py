@@ -1,7 +1,7 @@
 """What an operation does to the quorum, in words, and why it is refused: pure functions.
 
 `View` is what is known when an operator decides; `PLANS` maps the name of an operation to the rule
-that plans it. What may *not* live here: how anything is found out or done (`run`).
+that plans it. What may *not* live here: how anything is found out or done (`deciding`).
 """
 
 from __future__ import annotations

@@ -139,8 +139,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 from django.conf import settings
 settings.REST_FRAMEWORK = {}
 django.setup()
-from raft_config.api import openapi, urls
-assert openapi.utils is None
+from raft_config.api import spectacular, urls
+assert spectacular.utils is None
 print(len(urls.urlpatterns))
 """
 
