@@ -1,6 +1,7 @@
-"""A site with raft_config and django-constance over one SQLite file, to measure them side by side.
+"""A site with raft_config and its peers over one SQLite file, to measure them side by side.
 
-`set_up()` in a process of its own; afterwards both can be used.
+`set_up()` in a process of its own; afterwards all can be used: django-constance, and
+django-dynamic-preferences, which keeps a row for each value and a cache before it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def set_up(folder: Path, declarations: Mapping[str, tuple[object, str]], **more:
             "django.contrib.messages",
             "raft_config",
             "constance",
+            "dynamic_preferences",
         ],
         MIDDLEWARE=[
             "django.contrib.sessions.middleware.SessionMiddleware",

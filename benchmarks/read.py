@@ -1,4 +1,4 @@
-"""What reading a setting costs, beside django-constance, Django's own settings, and a dict.
+"""What reading a setting costs, beside django-constance, django-dynamic-preferences, and a dict.
 
 Each row is measured in turn, several rounds, in one process; ratios are to `config.NAME`.
 """
@@ -76,7 +76,7 @@ def _answers(port: int) -> bool:
 
 def print_costs(rounds: int, *, with_redis: bool) -> None:
     """Medians over rounds, in nanoseconds, and the ratio round by round."""
-    rows = {**own_rows(), **constance_rows(with_redis=with_redis)}
+    rows = {**own_rows(), **constance_rows(with_redis=with_redis), **preference_rows()}
     times: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(rounds):
         for name, timer in rows.items():
@@ -175,6 +175,31 @@ def _constance(path: str, cache: str | None) -> object:
     for name, (value, _help) in DECLARATIONS.items():
         setattr(config, name, value)
     return config
+
+
+def preference_rows() -> dict[str, timeit.Timer]:
+    """django-dynamic-preferences, whose values are in the cache, as after a first read."""
+    preferences = _preferences()
+    return {
+        "dynamic-preferences, memory cache": timeit.Timer(
+            "preferences['NAME_7']", globals={"preferences": preferences}
+        )
+    }
+
+
+def _preferences() -> Any:
+    from dynamic_preferences.registries import (  # noqa: PLC0415 - Django is set up by now
+        global_preferences_registry,
+    )
+    from dynamic_preferences.types import StringPreference  # noqa: PLC0415
+
+    for name, (value, _help) in DECLARATIONS.items():
+        facts = {"name": name, "default": value}
+        global_preferences_registry.register(type(name, (StringPreference,), facts))
+    found = global_preferences_registry.manager()
+    for name, (value, _help) in DECLARATIONS.items():
+        found[name] = value
+    return found
 
 
 # -- the queries of a page, and how soon a change is there

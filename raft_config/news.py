@@ -61,9 +61,9 @@ class News:
             self._sleep(is_over, left)
 
     def when_applied(self, index: int, wake: Callable[[], None]) -> None:
-        """Call `wake` once it may be that `index` is applied, or soon after, or before.
+        """Call `wake`, once, when it may be that `index` is applied.
 
-        Another process's news may come late to who does not `wait`: who sleeps must look at times.
+        What another process applies is noticed only while anybody waits: look yourself at times.
         """
         with self._lock:
             self._waiting.append(_Waiting(lambda: self._file.version() >= index, wake))
