@@ -193,6 +193,22 @@ def test_nobody_counts_as_a_voter_who_is_none_or_was_not_asked(server, peer):
     assert peer.say(AppendEntries(term + 2, last + 1, term, entries, last + 2)).success
 
 
+def test_whoever_has_the_shared_secret_can_speak_as_any_member(server, peer):
+    """What docs/security.md says that it does not protect from: c has sent none of this."""
+    term, node = term_of(server) + 1, server.tables()["raft_config_node"][0]
+    last, last_term = node["last_log_index"], node["last_log_term"]
+    impostor = Peer(server, "c", secrets=[SECRET])  # all that a knows, too
+    set_by_a = Command("of a", {"LIMIT": '{"type":"int","value":666}'})
+    entries = (Entry(last + 1, term, encode_command(set_by_a)),)
+    assert impostor.say(AppendEntries(term, last, last_term, entries, last + 1)).success
+    after = server.tables()
+    assert json.loads(after["raft_config_node"][0]["role_data"])["leader_id"] == "c"
+    (value,) = (each for each in after["raft_config_storedvalue"] if each["name"] == "LIMIT")
+    assert json.loads(value["text"])["value"] == 666
+    # What follows is led by a, in a term of its own.
+    assert peer.say(heartbeat(term + 1, last + 1, term)).success
+
+
 ADDRESSES = (
     "file:///etc/passwd",
     "ftp://c/raft",
