@@ -11,8 +11,10 @@ import argparse
 import itertools
 import json
 import os
+import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import django
@@ -87,7 +89,16 @@ def _run(cluster: FaultyCluster, fault: Fault, number: int, out: Path | None) ->
     if out:
         with out.open("a") as file:
             file.write(json.dumps(run.as_json()) + "\n")
+        if run.violations:
+            _keep(cluster, out.with_name(f"{out.stem}: {number} {run.fault}"))
     return bool(run.violations)
+
+
+def _keep(cluster: FaultyCluster, folder: Path) -> None:
+    """The logs and the databases, with each node's journal: what a run is explained by."""
+    for node_id in cluster.node_ids:
+        with suppress(shutil.Error):  # the nodes are at work, and files come and go
+            shutil.copytree(cluster.cluster.node(node_id).folder, folder / node_id)
 
 
 def _line(run: Run) -> str:
@@ -113,7 +124,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=0, help="instead of a time")
     parser.add_argument("--only", action="append", choices=list(FAULTS))
     parser.add_argument("--postgres", action="store_true", help="see tests/postgres.sh")
-    parser.add_argument("--out", type=Path, help="append each run to it, as a line of JSON")
+    parser.add_argument(
+        "--out", type=Path, help="append each run to it, and keep beside it what a failed one left"
+    )
     parser.add_argument("--mutants", action="store_true")
     parser.add_argument("--site", action="store_true")
     parser.add_argument("--table", type=Path, help="show what such a file says, and run nothing")
