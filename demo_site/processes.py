@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WEB_THREADS = 32
 STOP_SECONDS = 8.0
 PREPARE_SECONDS = 120.0
+LOOK_SECONDS = 0.05
 
 WEB = "web"
 RAFT = "raft"
@@ -87,8 +88,8 @@ def _spawn(
         )
 
 
-def prepare(cluster: Cluster) -> None:
-    """Make each node's tables and superuser, all nodes at once. Raises DemoError."""
+def prepare(cluster: Cluster, is_stopped: Callable[[], bool] = lambda: False) -> None:
+    """Make each node's tables and superuser, all at once, unless stopped. Raises DemoError."""
     children = []
     for node in cluster.nodes:
         node.log_folder.mkdir(parents=True, exist_ok=True)
@@ -101,12 +102,14 @@ def prepare(cluster: Cluster) -> None:
     deadline = time.monotonic() + PREPARE_SECONDS
     try:
         for child, log in children:
-            if child.process.wait(max(deadline - time.monotonic(), 0.1)) != 0:
+            while child.running and not is_stopped():
+                if time.monotonic() > deadline:
+                    raise DemoError(f"The nodes were not ready after {PREPARE_SECONDS:g} s.")
+                time.sleep(LOOK_SECONDS)
+            if child.process.returncode:
                 raise DemoError(
                     f"Node {child.node_id} could not be prepared; {log} ends:\n{tail(log)}"
                 )
-    except subprocess.TimeoutExpired as error:
-        raise DemoError(f"The nodes were not ready after {PREPARE_SECONDS:g} s.") from error
     finally:
         stop([child for child, _ in children])
 

@@ -49,9 +49,10 @@ class Supervisor:
             count = len(self.cluster.nodes)
             nodes = "1 node" if count == 1 else f"{count} nodes"
             self.say(f"Preparing {nodes} in {self.cluster.data_dir} ...")
-            processes.prepare(self.cluster)
+            processes.prepare(self.cluster, lambda: self.stopping)
             for node in self.cluster.nodes:
-                self.start_missing(node)
+                if not self.stopping:
+                    self.start_missing(node)
             leader_id = self._wait_for_leader()
             if not self.stopping:
                 self.say(overview(self.cluster, self.children, self._statuses(), leader_id))
@@ -146,6 +147,8 @@ class Supervisor:
         return {node.node_id: self._status(node) for node in self.cluster.nodes}
 
     def _status(self, node: Node) -> Mapping[str, Any]:
+        if self.stopping:  # a node that is just starting may keep one waiting
+            return {}
         try:
             answer = self._http.request("GET", f"{node.site_url}node.json")
             return dict(answer.json()) if answer.status == HTTPStatus.OK else {}

@@ -140,6 +140,14 @@ def processes_of(data_dir):
 
 
 @pytest.mark.e2e
+def test_ctrl_c_while_the_nodes_are_prepared_starts_none_of_them(demo):
+    demo.wait_for("word of the beginning", lambda: "Preparing 3 nodes" in demo.text())
+    assert demo.stop() == 0
+    assert "Stopping 0 processes" in demo.text()
+    assert processes_of(demo.data_dir) == []
+
+
+@pytest.mark.e2e
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 def test_edit_kill_the_leader_edit_again_and_the_killed_node_catches_up(demo):
     demo.wait_until_ready()
