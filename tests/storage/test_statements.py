@@ -51,6 +51,19 @@ def received(sender, message):
     return Receive(Envelope(sender, f"i{sender}", "a", "i", 1, message))
 
 
+def acknowledged(index, by="b"):
+    """A peer stores the leader's log up to there."""
+    message = AppendEntriesResponse(1, success=True, match_index=index, prev_log_index=1)
+    return received(by, message)
+
+
+def told(storage, request_id, index):
+    """The answer of a request, and how many statements it took to find it."""
+    with statements() as found:
+        answer = storage.answer(request_id, index)
+    return answer, len(found.texts)
+
+
 def follower(**values):
     return storage_of(
         state_of(
@@ -118,8 +131,7 @@ def test_heartbeat_tick_on_a_leader_is_one_relaxed_update():
 
 
 def test_acknowledgement_without_a_commit_is_one_relaxed_update():
-    answer = received("b", AppendEntriesResponse(1, success=True, match_index=1, prev_log_index=1))
-    found = taken_by(leader(), answer)
+    found = taken_by(leader(), acknowledged(1))
     assert found == [LOCK, SAVE]
     assert found.frame == RELAXED
 
@@ -168,8 +180,7 @@ COMMITTED = [
 
 def test_commit_and_application_of_an_update_touch_only_its_rows():
     storage = leader((Entry(1, 1), Entry(2, 1, put("X"))))
-    answer = received("b", AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1))
-    found = taken_by(storage, answer)
+    found = taken_by(storage, acknowledged(2))
     assert found == COMMITTED
     assert found.frame == RELAXED
     assert storage.values(["X", "unknown"]).keys() == {"X"}
@@ -178,8 +189,7 @@ def test_commit_and_application_of_an_update_touch_only_its_rows():
 def test_application_of_many_updates_takes_as_many_statements_as_of_one():
     log = (Entry(1, 1), *(Entry(index, 1, put("X", str(index))) for index in (2, 3, 4)))
     storage = leader(log)
-    answer = received("b", AppendEntriesResponse(1, success=True, match_index=4, prev_log_index=1))
-    assert taken_by(storage, answer) == COMMITTED
+    assert taken_by(storage, acknowledged(4)) == COMMITTED
     assert storage.values()["X"].text == "4"
 
 
@@ -217,8 +227,7 @@ SCHEDULE.insert(-2, "INSERT scheduledchange")
 )
 def test_schedule_is_touched_by_those_commands_alone_that_are_about_it(command, expected):
     storage = leader((Entry(1, 1), Entry(2, 1, encode_command(command))))
-    answer = received("b", AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1))
-    assert taken_by(storage, answer) == expected
+    assert taken_by(storage, acknowledged(2)) == expected
 
 
 def test_making_many_scheduled_changes_takes_as_many_statements_as_one():
@@ -227,8 +236,7 @@ def test_making_many_scheduled_changes_takes_as_many_statements_as_one():
     log = [Entry(1, 1), *(Entry(at, 1, each) for at, each in enumerate([*planned, *fired], 2))]
     storage = leader(tuple(log))
     for last in (4, 7):
-        answer = AppendEntriesResponse(1, success=True, match_index=last, prev_log_index=last - 1)
-        found = taken_by(storage, received("b", answer))
+        found = taken_by(storage, acknowledged(last))
     assert found == [
         *COMMITTED[:2],
         "SELECT scheduledchange",
@@ -264,8 +272,7 @@ def test_vote_is_one_durable_update():
 
 def test_answers_that_came_together_are_stepped_under_one_lock_and_applied_once():
     storage = leader((Entry(1, 1), Entry(2, 1, put("X"))))
-    answer = AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1)
-    found = taken_by(storage, received("b", answer), received("c", answer))
+    found = taken_by(storage, acknowledged(2, by="b"), acknowledged(2, by="c"))
     assert found == COMMITTED
     assert found.frame == RELAXED
     assert storage.load().last_applied == 2
@@ -273,15 +280,10 @@ def test_answers_that_came_together_are_stepped_under_one_lock_and_applied_once(
 
 def test_process_that_applied_a_command_tells_its_answer_without_a_statement():
     storage = leader((Entry(1, 1), Entry(2, 1, put("X", request_id="one"))))
-    answer = AppendEntriesResponse(1, success=True, match_index=2, prev_log_index=1)
-    taken_by(storage, received("b", answer))
-    with statements() as found:
-        assert storage.answer("one", 2) == Answer(2)
-    assert not found.texts
+    taken_by(storage, acknowledged(2))
+    assert told(storage, "one", 2) == (Answer(2), 0)
     # A retry's entry was answered by the first one's.
-    with statements() as found:
-        assert storage.answer("one", 3) == Answer(2)
-    assert found.texts
+    assert told(storage, "one", 3) == (Answer(2), 1)
 
 
 def test_process_that_has_kept_many_answers_asks_for_the_old_ones(monkeypatch):
@@ -289,14 +291,9 @@ def test_process_that_has_kept_many_answers_asks_for_the_old_ones(monkeypatch):
     commands = [put("X", request_id=request_id) for request_id in ("one", "two")]
     storage = leader((Entry(1, 1), *(Entry(at, 1, each) for at, each in enumerate(commands, 2))))
     for last in (2, 3):
-        answer = AppendEntriesResponse(1, success=True, match_index=last, prev_log_index=1)
-        taken_by(storage, received("b", answer))
-    with statements() as found:
-        assert storage.answer("two", 3) == Answer(3)
-    assert not found.texts
-    with statements() as found:
-        assert storage.answer("one", 2) == Answer(2)
-    assert found.texts
+        taken_by(storage, acknowledged(last))
+    assert told(storage, "two", 3) == (Answer(3), 0)
+    assert told(storage, "one", 2) == (Answer(2), 1)
 
 
 @pytest.mark.parametrize("vote_comes", ["first", "last"])
