@@ -20,6 +20,10 @@ Answered = tuple[NodeState, Accepted | Refused]
 SLEEP_SECONDS = 0.05
 """Who was answered sleeps no longer than that before it looks itself whether that is applied."""
 
+MOST_COMMANDS = 100
+MOST_BYTES = 512 * 1024
+"""More than these are not stored at once: as much as one message takes, and one of etcd's."""
+
 FOR_ALL = (Refusal.NOT_LEADER, Refusal.TRANSFERRING)
 """What is refused for these reasons is refused whatever the commands are."""
 
@@ -40,6 +44,17 @@ class _Waiting:
     def wake(self) -> None:
         """There is an answer, or it is its turn; said once for each."""
         self.sleeps.release()
+
+
+def _as_many_as_fit(waiting: Sequence[_Waiting]) -> int:
+    """How many of the first go together; one at least."""
+    count = size = 0
+    for place, each in enumerate(waiting, 1):
+        count += len(each.commands)
+        size += sum(map(len, each.commands))
+        if place > 1 and (count > MOST_COMMANDS or size > MOST_BYTES):
+            return place - 1
+    return len(waiting)
 
 
 class GroupCommit:
@@ -88,7 +103,8 @@ class GroupCommit:
 
     def _store_for_all(self, mine: _Waiting) -> None:
         with self._lock:
-            group, self._waiting = self._waiting, []
+            count = _as_many_as_fit(self._waiting)
+            group, self._waiting = self._waiting[:count], self._waiting[count:]
         try:
             self._store(group)
         finally:

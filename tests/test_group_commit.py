@@ -90,6 +90,21 @@ def test_what_comes_while_one_is_under_way_goes_together_in_the_next():
     }
 
 
+def test_no_more_commands_go_together_than_fit(monkeypatch):
+    monkeypatch.setattr(group_commits, "MOST_COMMANDS", 3)
+    log = Log()
+    found = proposed(log, (b"a",), (b"b", b"c"), (b"d",), (b"e",))
+    assert log.appends == [(b"a",), (b"b", b"c", b"d"), (b"e",)]
+    assert found[b"e",] == Accepted(5, 7)
+
+
+def test_no_more_bytes_go_together_than_fit_but_one_at_least(monkeypatch):
+    monkeypatch.setattr(group_commits, "MOST_BYTES", 4)
+    log = Log()
+    proposed(log, (b"a",), (b"large",), (b"bb",), (b"cc",), (b"d",))
+    assert log.appends == [(b"a",), (b"large",), (b"bb", b"cc"), (b"d",)]
+
+
 def test_one_that_is_too_large_takes_no_other_with_it():
     log = Log(too_large=[b"c"])
     found = proposed(log, (b"a",), (b"b",), (b"c",), (b"d",))

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from ..conf import ETCD, RaftConfig
 from ..core.configuration import Configuration, Member
 from ..core.effects import Accepted
+from ..core.events import Propose
 from ..core.log import Entry, SnapshotMeta
 from ..core.messages import (
     AppendEntries,
@@ -42,6 +43,7 @@ from ..exceptions import (
     UnavailableError,
     noop,
 )
+from ..group_commit import Answered, GroupCommit
 from ..node import Node
 from ..storage import check_command
 from ..storage.renewal import NOTHING
@@ -80,6 +82,7 @@ class EtcdNode(Node):
         self.lease = Lease(gateway, f"{config.etcd.prefix}/leader", config.node_id)
         self.watch = Watch(gateway, f"{config.etcd.prefix}/tail")
         self._pulling = threading.Lock()
+        self._proposals = GroupCommit(self._append, self.news.when_applied)
         self._compared = 0
         self._trouble = ""
         self._next_pull_at = 0.0
@@ -99,7 +102,7 @@ class EtcdNode(Node):
         Raises UnavailableError, InvalidCommandError, PeerRejectedError (certainly not stored),
         OutcomeUnknownError, PeerUnavailableError.
         """
-        accepted = self._append(commands, timeout_seconds)
+        accepted = self._accepted_by_etcd(commands)
         last = accepted.index + len(commands) - 1
         if not self.wait_until_applied(last, timeout_seconds):
             raise OutcomeUnknownError(f"at index {last}")
@@ -113,8 +116,8 @@ class EtcdNode(Node):
             raise NotLeaderError(ETCD, self.state.current_term)
         return self.etcd.tail()
 
-    def _answer_propose(self, payload: dict[str, Any], seconds: float) -> dict[str, object]:
-        accepted = self._append([data(each) for each in payload["commands"]], seconds)
+    def _answer_propose(self, payload: dict[str, Any], _seconds: float) -> dict[str, object]:
+        accepted = self._accepted_by_etcd([data(each) for each in payload["commands"]])
         return {"index": accepted.index, "term": accepted.term}
 
     def _answer_read(self, _payload: dict[str, Any], _seconds: float) -> dict[str, object]:
@@ -134,14 +137,18 @@ class EtcdNode(Node):
             "index": 0,
         }
 
-    def _append(self, commands: Sequence[bytes], seconds: float) -> Accepted:
+    def _accepted_by_etcd(self, commands: Sequence[bytes]) -> Accepted:
         self.storage.require_room([check_command(each) for each in commands])
-        deadline = self.monotonic() + seconds
+        event = Propose(tuple(commands))
+        return self._accepted(event, *self._proposals.propose(event.commands))
+
+    def _append(self, commands: tuple[bytes, ...]) -> Answered:
+        deadline = self.monotonic() + self.config.write_timeout_seconds
         state = self._following()
         while True:
             index = self.etcd.append(commands, state.configuration.generation)
             if index is not None:
-                return Accepted(index, state.current_term)
+                return state, Accepted(index, state.current_term)
             if self.monotonic() > deadline:
                 raise UnavailableError(
                     noop("Others change settings without a pause; try again later.")
@@ -159,7 +166,7 @@ class EtcdNode(Node):
         """See `Node`; whoever waits pulls."""
         if self.storage.version() < index:
             try:
-                self.pull()
+                self._pull_through(index)
             except (PeerError, UnavailableError) as error:
                 logger.debug("Not pulled: %s", error)
         return super().wait_until_applied(index, timeout_seconds)
@@ -168,6 +175,12 @@ class EtcdNode(Node):
         """Take in all that etcd has now. Raises as `Gateway.ask`."""
         with self._pulling:
             while not self._pull_some():
+                pass
+
+    def _pull_through(self, index: int) -> None:
+        """The same, unless somebody who pulled meanwhile has taken in that much."""
+        with self._pulling:
+            while self.storage.version() < index and not self._pull_some():
                 pass
 
     def _pull_some(self) -> bool:
@@ -293,7 +306,7 @@ class EtcdNode(Node):
             self.clock(), last_applied=state.last_applied, term=state.current_term
         )
         if commands:
-            accepted = self._append(commands, self.config.write_timeout_seconds)
+            accepted = self._accepted_by_etcd(commands)
             self._firing.note_proposed(accepted.term, accepted.index + len(commands) - 1)
 
     def _try(self, attempt: Callable[[], None]) -> None:

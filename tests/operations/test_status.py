@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import call_command
@@ -158,5 +159,6 @@ def test_status_is_shown_again_until_ctrl_c(driven, monkeypatch):
             raise KeyboardInterrupt
         left.pop()
 
-    monkeypatch.setattr(raft_status.time, "sleep", sleep)
+    # Its own module alone: the threads of this process sleep, too.
+    monkeypatch.setattr(raft_status, "time", SimpleNamespace(sleep=sleep))
     assert shown("--watch", "--json")[0].count("\n") == 3
