@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from celery.beat import Service
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import override_settings
 
+from raft_config import models
 from raft_config.management.commands import raft_node
 from raft_config.node import Node
 from raft_config.tasks import queue_name
@@ -42,6 +43,16 @@ def node():
     made = adopt(make_node(Peers()))
     yield made
     made.close()
+
+
+@pytest.mark.parametrize(("command", "options"), [("raft_tick", {"seconds": 0}), ("raft_node", {})])
+def test_driver_does_not_start_over_the_tables_of_another_node(node, monkeypatch, command, options):
+    """As after a single node was given another NODE_ID: it would vote in the other one's name."""
+    elect(node)
+    models.Node.objects.update(node_id="node")
+    monkeypatch.setattr(raft_node, "make_app", lambda: pytest.fail("It starts."))
+    with pytest.raises(CommandError, match="set NODE_ID back to 'node'"):
+        call_command(command, **options)
 
 
 # -- raft_tick

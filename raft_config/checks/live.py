@@ -116,8 +116,8 @@ def check_tables_are_our_own(
             f"The tables in {entry_name(config)} are those of node {owner!r}; this is node "
             f"{config.node_id!r}.",
             hint="Each node needs a database of its own; a SQLite file is enough "
-            "(raft_config.storage.sqlite_database). If this node was renamed: a new id is a new "
-            "node, which starts with empty tables and JOIN.",
+            "(raft_config.storage.sqlite_database). A node keeps its id: set NODE_ID back to "
+            f"{owner!r}. A new id is a new node, which starts with empty tables and JOIN.",
             id="raft_config.E018",
         )
     ]

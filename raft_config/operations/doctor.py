@@ -103,6 +103,8 @@ def _own_url(node: Node) -> Finding:
 
 def check_leader(node: Node, own: Facts, peers: Sequence[Seen]) -> Iterator[Finding]:
     """Whether changes can be made; if not, whether that is this node's trouble or everybody's."""
+    if not node.state.configuration.voters:
+        return  # a newcomer's own finding tells it already
     if own.leader_id:
         facts = {"leader": own.leader_id, "term": own.term}
         yield ok("leader", _("node %(leader)s leads term %(term)d") % facts)

@@ -12,7 +12,7 @@ from raft_config.models import Node as NodeRow
 from raft_config.operations.survey import describe
 
 from ..cli.conftest import run
-from ..peers import append, from_peer
+from ..peers import adopt, append, from_peer, make_node
 
 
 @pytest.fixture
@@ -51,6 +51,19 @@ def test_cluster_that_is_well_is_told_so_peer_by_peer(well):
     for expected in ("reached at", "reaches this node", "its clock is", "same secrets", "release"):
         assert expected in texts
     assert run(command="raft_doctor").code == 0
+
+
+def test_newcomer_is_told_to_be_one_and_not_to_start_voters(raft_settings, peers):
+    joining = {"NODE_ID": "d", "URL": "http://d.test/raft", "JOIN": "http://a.test/raft"}
+    kept = {each: raft_settings[each] for each in ("SECRETS", "VERSION_FILE")}
+    with override_settings(RAFT_CONFIG={**joining, **kept}):
+        node = adopt(make_node(peers))
+        try:
+            (found,) = of("node")
+            assert found["text"] == "it waits to be let in"
+            assert of("leader") == []
+        finally:
+            node.close()
 
 
 def test_every_finding_that_is_no_good_news_has_a_remedy(well, peers):

@@ -14,6 +14,7 @@ from celery.beat import Scheduler, Service
 
 from ...exceptions import noop
 from ...tasks import beat_schedule, queue_name
+from ..cli.driving import refuse_tables_of_another_node
 from ..cli.terminal import SpokenCommand
 
 POLLING_SECONDS = 0.05
@@ -41,6 +42,7 @@ class Command(SpokenCommand):
     help = noop("Run this node's Celery worker and beat in one process, without a broker server.")
 
     def handle(self, *_: Any, **__: Any) -> None:
+        refuse_tables_of_another_node()
         app = make_app()
         beat = Service(app, scheduler_cls=Scheduler)
         thread = threading.Thread(target=beat.start, kwargs={"embedded_process": False})

@@ -18,6 +18,7 @@ from ...joining import join_cluster
 from ...language import told
 from ...node import get_node
 from ...operations import prepare_to_stop, resume
+from ..cli.driving import refuse_tables_of_another_node
 from ..cli.terminal import SpokenCommand
 
 
@@ -30,6 +31,7 @@ class Command(SpokenCommand):
         parser.add_argument("--seconds", type=float, help=_("stop after so many seconds"))
 
     def handle(self, *_: Any, seconds: float | None = None, **__: Any) -> None:
+        refuse_tables_of_another_node()
         stop = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         interval = get_config().tick_interval_seconds
