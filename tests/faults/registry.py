@@ -67,18 +67,20 @@ def ruled(cluster: FaultyCluster, pairs: list[Pair], rule: Rule) -> Iterator[Pro
 
 
 @contextmanager
-def again_and_again(work: Callable[[threading.Event], object]) -> Iterator[None]:
-    """Do it on a thread of its own until the block ends; `work` may wait for that event."""
+def again_and_again(work: Callable[[threading.Event], object], threads: int = 1) -> Iterator[None]:
+    """Do it on so many threads until the block ends; `work` may wait for that event."""
     ends = threading.Event()
 
     def repeat() -> None:
         while not ends.is_set():
             work(ends)
 
-    thread = threading.Thread(target=repeat)
-    thread.start()
+    begun = [threading.Thread(target=repeat) for _ in range(threads)]
+    for each in begun:
+        each.start()
     try:
         yield
     finally:
         ends.set()
-        thread.join()
+        for each in begun:
+            each.join()
