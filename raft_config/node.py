@@ -37,6 +37,7 @@ from .core.effects import (
 from .core.events import (
     AddLearner,
     AllowLeadership,
+    ChangeAddress,
     Event,
     MembershipChange,
     Propose,
@@ -236,9 +237,27 @@ class Node:
 
     def change_members(self, change: MembershipChange, *, timeout_seconds: float) -> Accepted:
         """Change the members as leader, and wait until that is applied; raises as `propose`."""
+        if isinstance(change, AddLearner):
+            self._be_found(timeout_seconds)
         accepted = self._ask(change)
         self.wait_applied(accepted.index, accepted.term, timeout_seconds)
         return accepted
+
+    def _be_found(self, timeout_seconds: float) -> None:
+        """Take up the URL that a node alone had no need of: whoever joins it has to find it."""
+        own = self.state.configuration.by_id.get(self.node_id)
+        if own is None or own.address:
+            return
+        if not self.config.url:
+            raise MembershipError(
+                noop(
+                    "Node %(node)s has no URL, and a newcomer could not find it. Set "
+                    "RAFT_CONFIG['URL'] there, and start its processes anew."
+                ),
+                node=self.node_id,
+            )
+        change = ChangeAddress(self.node_id, self.config.url)
+        self.change_members(change, timeout_seconds=timeout_seconds)
 
     def join(
         self, node_id: str, address: str, incarnation: str, *, promote: bool = True

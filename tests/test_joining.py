@@ -7,10 +7,10 @@ from django.test import override_settings
 
 from raft_config.core.configuration import Configuration, Member
 from raft_config.core.log import Entry
-from raft_config.exceptions import NotLeaderError, PeerUnavailableError
+from raft_config.exceptions import MembershipError, NotLeaderError, PeerUnavailableError
 from raft_config.joining import join_cluster
 
-from .peers import SECRETS, URLS, Peers, adopt, append, from_peer, make_node
+from .peers import SECRETS, URLS, Peers, adopt, append, eventually, from_peer, make_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,3 +81,22 @@ def test_node_without_join_has_nobody_to_ask(tmp_path):
         assert join_cluster()
         node.close()
     assert node.transport.calls == []
+
+
+def test_node_that_was_alone_takes_up_its_url_before_it_lets_a_newcomer_in(tmp_path):
+    """It was founded without one; a newcomer would get a leader that it cannot find."""
+    alone = {"NODE_ID": "a", "SECRETS": SECRETS, "VERSION_FILE": tmp_path / "version"}
+    with override_settings(RAFT_CONFIG=alone):
+        founded = make_node(Peers())
+        founded.tick()
+        founded.clock.skipped += 10.0
+        eventually(lambda: founded.tick() and founded.state.is_leader)
+        with pytest.raises(MembershipError, match=r"has no URL.*RAFT_CONFIG\['URL'\]"):
+            founded.join("d", OWN_URL, "life of d")
+        founded.close()
+    with override_settings(RAFT_CONFIG={**alone, "URL": URLS["a"]}):
+        found = make_node(Peers())
+        found.join("d", OWN_URL, "life of d")
+        addresses = {each.node_id: each.address for each in found.state.configuration.members}
+        found.close()
+    assert addresses == {"a": URLS["a"], "d": OWN_URL}
