@@ -66,7 +66,8 @@ def _ask(
             return _attempt(node, operation, only_plan=only_plan, force=force, seconds=left)
         except TRY_AGAIN as error:
             if time.monotonic() + RETRY_SECONDS > deadline:
-                if isinstance(error, NotLeaderError) and error.leader_id is None:
+                is_leaderless = isinstance(error, NotLeaderError) and error.leader_id is None
+                if is_leaderless and node.state.configuration.voters:  # else it is a newcomer
                     raise _without_a_leader(node) from error
                 raise
         time.sleep(RETRY_SECONDS)

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from django.test import override_settings
 
 from raft_config.core.events import Drain
 from raft_config.exceptions import (
@@ -14,7 +15,7 @@ from raft_config.exceptions import (
 )
 from raft_config.operations import Operation, perform, plan, prepare_to_stop, resume
 
-from ..peers import append, eventually, from_peer
+from ..peers import adopt, append, eventually, from_peer, make_node
 from .conftest import let_take_over, newcomer
 
 
@@ -160,6 +161,18 @@ def test_without_a_leader_the_error_says_in_time_who_is_missing(node, peers, dow
     with pytest.raises(UnavailableError, match=says):
         plan(Operation("remove", "c"), timeout_seconds=0.3)
     assert time.monotonic() - begun_at < 10
+
+
+def test_newcomer_is_not_told_that_voters_of_no_cluster_are_missing(raft_settings, peers):
+    joining = {"NODE_ID": "d", "URL": "http://d.test/raft", "JOIN": "http://a.test/raft"}
+    kept = {each: raft_settings[each] for each in ("SECRETS", "VERSION_FILE")}
+    with override_settings(RAFT_CONFIG={**joining, **kept}):
+        waiting = adopt(make_node(peers))
+        try:
+            with pytest.raises(NotLeaderError, match="No leader is known in term 0"):
+                plan(Operation("transfer", "b"), timeout_seconds=0.1)
+        finally:
+            waiting.close()
 
 
 def test_what_concerns_one_node_goes_to_that_node(leader, peers):
