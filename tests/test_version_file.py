@@ -15,6 +15,16 @@ from django.db import DatabaseError, connection, transaction
 from raft_config import version_file
 from raft_config.conf import get_config
 from raft_config.version_file import TOKEN, VERSION, VersionFile, query_apart, version_file_of
+from raft_config.watcher import watcher
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_else_looks():
+    """The thread that tests of other modules may have started maps the file of whatever test."""
+    thread = watcher._thread
+    watcher.stop()
+    if thread is not None:
+        thread.join(20)
 
 
 @pytest.fixture(autouse=True)
@@ -105,8 +115,7 @@ def test_without_a_file_the_row_is_asked(path, caplog):
 def test_link_in_its_place_is_not_followed(path, tmp_path, caplog):
     target = tmp_path / "somebody's"
     target.write_bytes(b"precious")
-    path.parent.mkdir(exist_ok=True)  # a thread of an earlier test may have looked here
-    path.unlink(missing_ok=True)
+    path.parent.mkdir()
     path.symlink_to(target)
     VersionFile(get_config()).publish(1)
     assert target.read_bytes() == b"precious"
