@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ def _no_file_left_behind():
         folder, stem = Path(str(name)).parent, Path(str(name)).stem
         for path in folder.glob(f"{stem}*-saves") if name else ():
             path.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_watches_on():
+    """The thread that a test's first change has started would look into the next ones' nodes."""
+    yield
+    if module := sys.modules.get("raft_config.watcher"):
+        module.watcher.stop()
 
 
 @pytest.fixture

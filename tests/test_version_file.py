@@ -15,16 +15,6 @@ from django.db import DatabaseError, connection, transaction
 from raft_config import version_file
 from raft_config.conf import get_config
 from raft_config.version_file import TOKEN, VERSION, VersionFile, query_apart, version_file_of
-from raft_config.watcher import watcher
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nobody_else_looks():
-    """The thread that tests of other modules may have started maps the file of whatever test."""
-    thread = watcher._thread
-    watcher.stop()
-    if thread is not None:
-        thread.join(20)
 
 
 @pytest.fixture(autouse=True)
