@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 import traceback
+import uuid
 
 import django
 from django.db import connection
@@ -19,9 +20,9 @@ from .child import Outcome
 
 
 def node_defaults():
-    """A first state with an incarnation that only this process would give."""
+    """A first state with an incarnation that nobody gives a second time."""
     members = initial_configuration(map(Member, "abc"))
-    return new_node("a", members, incarnation=f"process {os.getpid()}")
+    return new_node("a", members, incarnation=uuid.uuid4().hex)
 
 
 def perform(storage, job):
